@@ -1,0 +1,107 @@
+"""What an engine is: data, a likelihood, and the field given data and hyperparameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from womble import jet
+from womble.arrays import FloatArray
+from womble.functional import Functional
+from womble.spatial_data import Scaling
+
+Target = Literal["surface", "process"]
+
+
+class Theta(NamedTuple):
+    """Hyperparameters of one posterior draw."""
+
+    lengthscale: float
+    amplitude: float
+    noise_sd: float
+
+
+class Conditional(Protocol):
+    """The field given data and hyperparameters: f | y, theta."""
+
+    def mean(self, points: FloatArray, order: int) -> FloatArray:
+        """Mean of the jets at `points` (p, d), shape (p, c)."""
+        ...
+
+    def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+        """Joint moments of the k jets within each of g groups of points.
+
+        Parameters
+        ----------
+        points : array, shape (g, k, d)
+            k = 1 gives the moments point by point.
+
+        Returns
+        -------
+        mean : array, shape (g, k * c)
+            Point by point, each point's components together.
+        covariance : array, shape (g, k * c, k * c)
+        """
+        ...
+
+    def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """Mean (q,) and covariance (q, q) of the rows of a Functional."""
+        ...
+
+
+class Engine(Protocol):
+    """Holds the data, in scaled coordinates and values."""
+
+    def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
+        """Log marginal likelihood and its gradient in the order of `Theta`."""
+        ...
+
+    def condition(self, theta: Theta, target: Target = "surface") -> Conditional:
+        """The field given data and hyperparameters: one factorisation, dropped after use."""
+        ...
+
+
+@dataclass(frozen=True)
+class InUserUnits:
+    """A Conditional in scaled coordinates and values, seen in the user's.
+
+    Parameters
+    ----------
+    scaled : Conditional
+    scaling : Scaling
+    offset : float
+        Added to the value: the mean that was subtracted, 0 for the process alone.
+    """
+
+    scaled: Conditional
+    scaling: Scaling
+    offset: float
+
+    def _units(self, points: FloatArray, order: int) -> FloatArray:
+        return self.scaling.jet_units(points.shape[-1], order)
+
+    def mean(self, points: FloatArray, order: int) -> FloatArray:
+        """See `Conditional.mean`."""
+        out = self.scaled.mean(self.scaling.coords_in(points), order) * self._units(points, order)
+        out[:, 0] += self.offset
+        return out
+
+    def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.groups`."""
+        mean, covariance = self.scaled.groups(self.scaling.coords_in(points), order)
+        units = np.tile(self._units(points, order), points.shape[1])
+        mean = mean * units
+        mean[:, :: jet.size(points.shape[-1], order)] += self.offset
+        return mean, covariance * np.multiply.outer(units, units)
+
+    def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.joint`."""
+        units = self._units(functional.nodes, functional.order)
+        scaled = functional.rescaled(self.scaling.origin, self.scaling.length, units)
+        mean, covariance = self.scaled.joint(scaled)
+        value_weights = functional.by_component.get(())
+        if value_weights is not None:
+            mean = mean + self.offset * np.asarray(value_weights.sum(axis=1)).ravel()
+        return mean, covariance

@@ -1,0 +1,225 @@
+"""The dense engine: exact closed forms by Cholesky factors, for up to a few thousand data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.spatial.distance import pdist, squareform
+
+from womble.arrays import FloatArray
+from womble.covariance import (
+    Scale,
+    cross_covariance,
+    functional_covariance,
+    functional_cross_covariance,
+    jet_covariance,
+)
+from womble.engines.base import Target, Theta
+from womble.functional import Functional
+from womble.kernels import Kernel
+from womble.trend import COEFFICIENT_SD, Trend
+
+# Numbers in the largest array of one block of points: 64 MB.
+BLOCK_ENTRIES = 8_000_000
+
+
+@dataclass(frozen=True)
+class DenseEngine:
+    r"""y ~ N(0, K), K = sigma^2 rho(r / lengthscale) + tau^2 I + H B H'.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    trend : Trend
+    coords : array, shape (n, d)
+        Scaled: centred, with rms radius 1.
+    values : array, shape (n,)
+        Scaled: centred, with sd 1.
+    """
+
+    kernel: Kernel
+    trend: Trend
+    coords: FloatArray
+    values: FloatArray
+
+    @cached_property
+    def distances(self) -> FloatArray:
+        """Distances between the data, shape (n, n)."""
+        return squareform(pdist(self.coords))
+
+    @cached_property
+    def trend_basis(self) -> FloatArray:
+        """H B^(1/2), shape (n, k)."""
+        return COEFFICIENT_SD * self.trend.jets(self.coords, 0)[:, 0, :]
+
+    @cached_property
+    def trend_covariance(self) -> FloatArray:
+        """H B H', shape (n, n)."""
+        return self.trend_basis @ self.trend_basis.T
+
+    def covariance(self, theta: Theta, correlation: FloatArray) -> FloatArray:
+        """K, shape (n, n), a fresh array."""
+        K = theta.amplitude**2 * correlation
+        K += self.trend_covariance
+        K[np.diag_indices_from(K)] += theta.noise_sd**2
+        return K
+
+    def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
+        r"""Log marginal likelihood and its gradient.
+
+        .. math:: \log p(y) = -\tfrac12 y' a - \tfrac12 \log |2 \pi K|, \qquad a = K^{-1} y, \qquad
+                  d \log p / d\theta = \tfrac12 \mathrm{tr} [(a a' - K^{-1})\, dK / d\theta]
+
+        Only the lengthscale needs a product of matrices entry by entry: for the amplitude
+        sigma^2 R = K - tau^2 I - H B H', and K a = y, K^-1 K = I.
+
+        Parameters
+        ----------
+        theta : Theta
+
+        Returns
+        -------
+        value : float
+            -inf where K is not positive definite in double precision, which NUTS counts as a
+            divergence.
+        gradient : array, shape (3,)
+            By lengthscale, amplitude and noise_sd.
+
+        References
+        ----------
+        Rasmussen and Williams (2006), eq. (2.30) and (5.9).
+        """
+        z = self.distances / theta.lengthscale
+        correlation, stretch = self.kernel.radials(z, [(0, 0), (1, 2)])
+        L, info = _factor(self.covariance(theta, correlation))
+        if info != 0:
+            return -np.inf, np.zeros(len(theta))
+        a = cho_solve((L, True), self.values, check_finite=False)
+        n = len(a)
+        log_determinant = 2 * np.log(np.diag(L)).sum()
+        value = -0.5 * (self.values @ a + log_determinant + n * np.log(2 * np.pi))
+        # tr[(a a' - K^-1) M] for M = K, H B H', I and z^2 D rho = -l dR/dl in turn.
+        of_covariance = self.values @ a - n
+        half = solve_triangular(L, self.trend_basis, lower=True, check_finite=False)
+        of_trend = np.sum((a @ self.trend_basis) ** 2) - np.sum(half**2)
+        inverse, _ = dpotri(L, lower=1, overwrite_c=1)  # lower triangle, zeros above
+        of_identity = a @ a - np.trace(inverse)
+        # `stretch` is 0 on the diagonal, so that twice the lower triangle is the whole trace.
+        of_stretch = a @ (stretch @ a) - 2 * np.vdot(inverse.T, stretch)
+        gradient = [
+            -0.5 * theta.amplitude**2 / theta.lengthscale * of_stretch,
+            (of_covariance - theta.noise_sd**2 * of_identity - of_trend) / theta.amplitude,
+            theta.noise_sd * of_identity,
+        ]
+        return value, np.array(gradient)
+
+    def condition(self, theta: Theta, target: Target = "surface") -> DenseConditional:
+        """The field given data and hyperparameters.
+
+        Raises
+        ------
+        ValueError
+            If K is not positive definite in double precision.
+        """
+        correlation = self.kernel.radial(self.distances / theta.lengthscale, 0)
+        L, info = _factor(self.covariance(theta, correlation))
+        if info != 0:
+            raise ValueError(
+                "the covariance of the data is not positive definite in double precision at "
+                f"lengthscale / domain radius {theta.lengthscale:.3g}, noise_sd / data sd "
+                f"{theta.noise_sd:.3g}. Expected enough noise to tell near neighbours apart: "
+                "give a larger noise_sd, a shorter lengthscale or a rougher kernel."
+            )
+        weights = cho_solve((L, True), self.values, check_finite=False)
+        return DenseConditional(self, theta, target, L, weights)
+
+
+@dataclass(frozen=True)
+class DenseConditional:
+    """f | y, theta in closed form: mean C' K^-1 y, covariance V - C' K^-1 C.
+
+    `surface` is H b + Z, `process` is Z alone; b is integrated out in both.
+    """
+
+    engine: DenseEngine
+    theta: Theta
+    target: Target
+    factor: FloatArray  # L with K = L L'
+    weights: FloatArray  # K^-1 y
+
+    @property
+    def _scale(self) -> Scale:
+        return Scale(self.theta.amplitude, self.theta.lengthscale)
+
+    def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
+        return COEFFICIENT_SD * self.engine.trend.jets(points, order)
+
+    def _cross(self, points: FloatArray, order: int) -> FloatArray:
+        """Prior covariance of the target's jets with the data, shape (p, c, n)."""
+        coords = self.engine.coords
+        C = cross_covariance(self.engine.kernel, self._scale, points, coords, order)
+        if self.target == "surface":
+            C += self._trend_jets(points, order) @ self.engine.trend_basis.T
+        return C
+
+    def _blocks(self, count: int, columns: int) -> list[slice]:
+        """Slices of `count` groups with `columns` jet components each."""
+        step = max(1, BLOCK_ENTRIES // (columns * len(self.engine.coords)))
+        return [slice(start, start + step) for start in range(0, count, step)]
+
+    def mean(self, points: FloatArray, order: int) -> FloatArray:
+        """See `Conditional.mean`."""
+        blocks = self._blocks(len(points), 6)
+        return np.concatenate([self._cross(points[b], order) @ self.weights for b in blocks])
+
+    def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.groups`."""
+        blocks = self._blocks(len(points), 6 * points.shape[1])
+        means, covariances = zip(*(self._group_block(points[b], order) for b in blocks), strict=True)
+        return np.concatenate(means), np.concatenate(covariances)
+
+    def _group_block(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+        g, k, d = points.shape
+        C = self._cross(points.reshape(-1, d), order)
+        c, n = C.shape[1:]
+        mean = (C @ self.weights).reshape(g, k * c)
+        # C is (g k c, n) by rows, so its transpose is in LAPACK's order and solved in place.
+        A = solve_triangular(
+            self.factor, C.reshape(-1, n).T, lower=True, overwrite_b=True, check_finite=False
+        ).T.reshape(g, k * c, n)
+        return mean, self._prior(points, order) - A @ A.transpose(0, 2, 1)
+
+    def _prior(self, points: FloatArray, order: int) -> FloatArray:
+        """Prior covariance of the target's jets within each group, shape (g, k c, k c)."""
+        g, k, d = points.shape
+        h = points[:, :, None, :] - points[:, None, :, :]
+        V = jet_covariance(self.engine.kernel, self._scale, h, order)
+        V = V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
+        if self.target == "surface":
+            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, V.shape[1], -1)
+            V += basis @ basis.transpose(0, 2, 1)
+        return V
+
+    def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.joint`."""
+        engine = self.engine
+        C = functional_cross_covariance(engine.kernel, self._scale, functional, engine.coords)
+        V = functional_covariance(engine.kernel, self._scale, functional)
+        if self.target == "surface":
+            basis = functional.apply(self._trend_jets(functional.nodes, functional.order))
+            C += basis @ engine.trend_basis.T
+            V += basis @ basis.T
+        mean = C @ self.weights
+        A = solve_triangular(self.factor, C.T, lower=True, check_finite=False)
+        return mean, V - A.T @ A
+
+
+def _factor(K: FloatArray) -> tuple[FloatArray, int]:
+    """Lower Cholesky factor, overwriting K, and LAPACK's word on it (0: positive definite)."""
+    # K is symmetric: its transpose is the same matrix in LAPACK's order.
+    return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)

@@ -1,0 +1,163 @@
+"""The field averaged over hyperparameters: one Conditional per posterior draw, in parallel."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from rich.progress import track
+from threadpoolctl import threadpool_limits
+
+from womble import mixture
+from womble.arrays import FloatArray
+from womble.engines.base import Conditional, Engine, InUserUnits, Target, Theta
+from womble.spatial_data import Scaling
+
+Result = TypeVar("Result")
+
+WORKERS = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Posterior draws of the hyperparameters and the engine that conditions on each.
+
+    Parameters
+    ----------
+    engine : Engine
+    scaling : Scaling
+    thetas : sequence of Theta
+        In scaled units, each with the same weight.
+    repeats : int
+        How often the field is drawn given each theta: 1 for posterior draws; more where the
+        hyperparameters are given and only the field is uncertain.
+    target : {"surface", "process"}
+    """
+
+    engine: Engine
+    scaling: Scaling
+    thetas: Sequence[Theta]
+    repeats: int
+    target: Target
+
+    @property
+    def size(self) -> int:
+        """Number of field draws."""
+        return len(self.thetas) * self.repeats
+
+    def condition(self, theta: Theta) -> Conditional:
+        """f | y, theta in user units."""
+        offset = self.scaling.offset if self.target == "surface" else 0.0
+        return InUserUnits(self.engine.condition(theta, self.target), self.scaling, offset)
+
+    def map(
+        self,
+        function: Callable[[Conditional, np.random.Generator], Result],
+        rng: np.random.Generator,
+        label: str,
+        progress: bool,
+    ) -> Iterator[Result]:
+        """`function` of each draw's Conditional, in order, on all cores.
+
+        Every draw has a stream of random numbers of its own, so that results do not depend on the
+        number of cores. A bounded number of results waits in memory.
+        """
+        streams = rng.spawn(len(self.thetas))
+
+        def one(index: int) -> Result:
+            return function(self.condition(self.thetas[index]), streams[index])
+
+        indices = range(len(self.thetas))
+        # One BLAS thread a draw: several per draw fight over the same cores.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+            waiting: deque = deque()
+            for index in track(indices, description=label, disable=not progress, transient=True):
+                waiting.append(pool.submit(one, index))
+                if len(waiting) > 2 * WORKERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def mean(self, points: FloatArray, order: int) -> FloatArray:
+        """Posterior mean of the jets at `points`, shape (p, c)."""
+        silent = np.random.default_rng(0)  # nothing is drawn
+        results = self.map(lambda f, _: f.mean(points, order), silent, "", False)
+        return sum(results) / len(self.thetas)
+
+    def moments(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+        """Posterior mean (p, c) and covariance (p, c, c) of the jet at each point."""
+        silent = np.random.default_rng(0)  # nothing is drawn
+        accumulator = mixture.MomentAccumulator()
+        for mean, covariance in self.map(
+            lambda f, _: f.groups(points[:, None, :], order), silent, "", False
+        ):
+            accumulator.add(mean, covariance)
+        return accumulator.result()
+
+    def draw_groups(
+        self,
+        points: FloatArray,
+        order: int,
+        rng: np.random.Generator,
+        label: str = "",
+        progress: bool = False,
+    ) -> FloatArray:
+        """Exact joint draws of the jets within each group of points.
+
+        Parameters
+        ----------
+        points : array, shape (g, k, d)
+
+        Returns
+        -------
+        array, shape (size, g, k, c)
+            Dependent within a group, independent between groups given the hyperparameters.
+        """
+
+        def one(f: Conditional, stream: np.random.Generator) -> FloatArray:
+            return draw_normal(*f.groups(points, order), self.repeats, stream)
+
+        draws = np.concatenate(list(self.map(one, rng, label, progress)))
+        return draws.reshape(len(draws), *points.shape[:2], -1)
+
+
+def draw_normal(
+    mean: FloatArray, covariance: FloatArray, count: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draws from a batch of normals: (..., k), (..., k, k) -> (count, ..., k).
+
+    Components are put on a common scale first, as a value and its second derivatives may differ
+    by many orders of magnitude.
+    """
+    sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=-2, axis2=-1), 0.0))
+    scale = np.where(sd > 0, sd, 1.0)
+    correlation = covariance / (scale[..., :, None] * scale[..., None, :])
+    noise = rng.standard_normal((count, *mean.shape))
+    return mean + scale * np.einsum("...ij,n...j->n...i", _root(correlation), noise)
+
+
+def _root(correlation: FloatArray) -> FloatArray:
+    """A with A A' = correlation, for a batch that may be singular to rounding.
+
+    Raises
+    ------
+    ValueError
+        If an eigenvalue is negative beyond what rounding explains.
+    """
+    try:
+        return np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(correlation)
+    # A difference V - A'A of numbers up to 1e8 times larger carries errors of about 1e-8.
+    if values.min() < -1e-6:
+        raise ValueError(
+            "a posterior covariance has a negative eigenvalue "
+            f"({values.min():.2g} relative to its variances): the data's covariance is too "
+            "ill-conditioned for double precision. Give a larger noise_sd or a rougher kernel."
+        )
+    return vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]

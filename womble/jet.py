@@ -1,0 +1,90 @@
+"""Jets: a field's value, gradient and Hessian at a point, and the quantities made of them.
+
+A jet is the vector (f; f_1 .. f_d; f_11, f_12, .., f_dd), the Hessian as its row-major upper
+triangle. Components trail: every function takes arrays of shape (..., c).
+"""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from womble.arrays import FloatArray
+
+# Names of the components in the plane, in jet order.
+PLANAR = ("value", "dx", "dy", "dxx", "dxy", "dyy")
+
+
+def components(dimension: int, order: int) -> list[tuple[int, ...]]:
+    """Coordinate indices that each component differentiates by: (), (0,), .., (d-1, d-1)."""
+    return [
+        indices
+        for k in range(order + 1)
+        for indices in combinations_with_replacement(range(dimension), k)
+    ]
+
+
+def size(dimension: int, order: int) -> int:
+    """Number of components of a jet: 1, 1 + d or 1 + d + d (d + 1) / 2."""
+    return len(components(dimension, order))
+
+
+def gradient(jets: FloatArray, dimension: int = 2) -> FloatArray:
+    """Gradient, shape (..., d), of jets of order 1 or 2."""
+    return jets[..., 1 : 1 + dimension]
+
+
+def hessian(jets: FloatArray, dimension: int = 2) -> FloatArray:
+    """Hessian, shape (..., d, d), of jets of order 2."""
+    rows, columns = np.triu_indices(dimension)
+    out = np.empty((*jets.shape[:-1], dimension, dimension))
+    out[..., rows, columns] = out[..., columns, rows] = jets[..., 1 + dimension :]
+    return out
+
+
+def gradient_magnitude(jets: FloatArray) -> FloatArray:
+    """|grad f| in the plane, shape (...)."""
+    return np.hypot(jets[..., 1], jets[..., 2])
+
+
+def gradient_direction(jets: FloatArray) -> FloatArray:
+    """Angle of the gradient (uphill), radians counter-clockwise from the x axis, shape (...)."""
+    return np.arctan2(jets[..., 2], jets[..., 1])
+
+
+def laplacian(jets: FloatArray) -> FloatArray:
+    """f_xx + f_yy in the plane, shape (...)."""
+    return jets[..., 3] + jets[..., 5]
+
+
+def gaussian_curvature(jets: FloatArray) -> FloatArray:
+    """Determinant of the Hessian, f_xx f_yy - f_xy^2, shape (...)."""
+    return jets[..., 3] * jets[..., 5] - jets[..., 4] ** 2
+
+
+def principal_curvatures(jets: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Largest and smallest eigenvalue of the Hessian in the plane, each of shape (...)."""
+    middle = 0.5 * (jets[..., 3] + jets[..., 5])
+    radius = np.hypot(0.5 * (jets[..., 3] - jets[..., 5]), jets[..., 4])
+    return middle + radius, middle - radius
+
+
+def crest_indicator(jets: FloatArray) -> FloatArray:
+    """q = g' H g: half the rate of change of |grad f|^2 per unit of g, shape (...).
+
+    Crests of the slope are where q falls from + to - along the gradient.
+    """
+    fx, fy, fxx, fxy, fyy = np.moveaxis(jets[..., 1:], -1, 0)
+    return fx**2 * fxx + 2 * fx * fy * fxy + fy**2 * fyy
+
+
+def exponentiate(jets: FloatArray) -> FloatArray:
+    """Jets of e^f in the plane by the chain rule: e^f, e^f g, e^f (H + g g'); shape of `jets`."""
+    value = np.exp(jets[..., :1])
+    out = [value, value * jets[..., 1:3]]
+    if jets.shape[-1] == 6:
+        fx, fy = jets[..., 1], jets[..., 2]
+        outer = np.stack([fx * fx, fx * fy, fy * fy], axis=-1)
+        out.append(value * (jets[..., 3:] + outer))
+    return np.concatenate(out, axis=-1)

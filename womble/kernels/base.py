@@ -1,0 +1,48 @@
+"""What a kernel is: a correlation in scaled distance and its radial derivatives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from womble.arrays import FloatArray
+
+
+class Kernel(ABC):
+    """An isotropic correlation rho(z) in scaled distance z = r / lengthscale.
+
+    A kernel knows no amplitude, lengthscale or dimension; `womble.covariance` adds them.
+    """
+
+    @property
+    @abstractmethod
+    def differentiability(self) -> float:
+        """Paths have mean-square derivatives of every order strictly below this number."""
+
+    @abstractmethod
+    def radial(self, z: FloatArray, order: int, power: int = 0) -> FloatArray:
+        """z^power D^order rho(z) with D = (1/z) d/dz; shape of `z`.
+
+        The power is carried here because bare derivatives of rough kernels diverge at z = 0 while
+        the products that covariances use do not.
+        """
+
+    @abstractmethod
+    def spectral_density(self, frequency: FloatArray, dimension: int) -> FloatArray:
+        """Spectral density S(w) of rho at angular frequencies |w|, in units of 1 / lengthscale.
+
+        Normalised so that rho(h) = (2 pi)^-d int S(|w|) exp(i w . h) dw.
+        """
+
+    def radials(self, z: FloatArray, terms: list[tuple[int, int]]) -> list[FloatArray]:
+        """`radial` at several (order, power) pairs; kernels that can share work override it."""
+        return [self.radial(z, order, power) for order, power in terms]
+
+    def require_derivatives(self, order: int) -> None:
+        """Raise unless paths have mean-square derivatives of this order."""
+        if order >= self.differentiability:
+            what = {1: "a gradient", 2: "a Hessian"}.get(order, f"derivatives of order {order}")
+            raise ValueError(
+                f"{self!r} has no mean-square derivative of order {order}, so its paths do not "
+                f"have {what}. Use a smoother kernel: Matern(nu) with nu > {order}, "
+                "or SquaredExponential()."
+            )

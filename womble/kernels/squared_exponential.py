@@ -1,0 +1,40 @@
+"""The squared exponential correlation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from womble.arrays import FloatArray
+from womble.kernels.base import Kernel
+
+
+@dataclass(frozen=True)
+class SquaredExponential(Kernel):
+    r"""Squared exponential correlation, infinitely differentiable.
+
+    .. math:: \rho(z) = e^{-z^2 / 2}, \quad z = r / \ell
+
+    References
+    ----------
+    Rasmussen and Williams (2006), eq. (4.9) and (4.10).
+    """
+
+    @property
+    def differentiability(self) -> float:
+        """Mean-square derivatives of every order exist."""
+        return np.inf
+
+    def radial(self, z: FloatArray, order: int, power: int = 0) -> FloatArray:
+        """z^power D^order rho(z) = z^power (-1)^order exp(-z^2 / 2); shape of `z`."""
+        return (-1.0) ** order * z**power * np.exp(-0.5 * z**2)
+
+    def radials(self, z: FloatArray, terms: list[tuple[int, int]]) -> list[FloatArray]:
+        """All products from one exponential."""
+        correlation = np.exp(-0.5 * z**2)
+        return [(-1.0) ** order * z**power * correlation for order, power in terms]
+
+    def spectral_density(self, frequency: FloatArray, dimension: int) -> FloatArray:
+        """(2 pi)^(d/2) exp(-w^2 / 2); shape of `frequency`."""
+        return (2 * np.pi) ** (dimension / 2) * np.exp(-0.5 * frequency**2)

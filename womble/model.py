@@ -1,0 +1,180 @@
+"""FieldModel: what is assumed about a field, and its fit to data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from womble.engines import choose_engine
+from womble.engines.base import Theta
+from womble.kernels import Kernel, Matern
+from womble.posterior import Posterior
+from womble.spatial_data import SpatialData, spatial_data
+from womble.trend import Trend
+
+if TYPE_CHECKING:
+    from pytensor.tensor import TensorVariable
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldModel:
+    r"""A Gaussian process with trend, observed with Gaussian noise.
+
+    .. math:: y_i = H(s_i) b + Z(s_i) + \epsilon_i, \quad
+              Z \sim GP(0, \sigma^2 \rho(r / \ell)), \quad \epsilon_i \sim N(0, \tau^2)
+
+    The field Z and the trend's coefficients b are integrated out exactly; the lengthscale
+    :math:`\ell`, the amplitude :math:`\sigma` and the noise :math:`\tau` are sampled.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Correlation of Z; decides which derivatives exist.
+    trend : {"none", "constant", "linear", "quadratic"}
+        Polynomial in the coordinates; its coefficients have wide Gaussian priors.
+    priors : mapping of str to PyMC distributions, optional
+        For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), for example
+        ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``. Those not named keep their
+        defaults (`womble.priors.default_priors`).
+
+    Raises
+    ------
+    ValueError
+        If the trend is unknown.
+    TypeError
+        If the kernel is not a Kernel.
+    """
+
+    kernel: Kernel = Matern(nu=3.5)
+    trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
+    priors: Mapping[str, TensorVariable] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.kernel, Kernel):
+            raise TypeError(
+                "`kernel` must be a womble kernel, such as Matern(nu=3.5) or "
+                f"SquaredExponential(); got {self.kernel!r}."
+            )
+        Trend(self.trend)
+
+    def fit(
+        self,
+        data: Any,
+        value: str | None = None,
+        *,
+        transform: Literal["log"] | None = None,
+        units: str | None = None,
+        engine: Literal["auto", "dense"] = "auto",
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> Posterior:
+        """Sample the posterior of the hyperparameters by NUTS.
+
+        Parameters
+        ----------
+        data : GeoDataFrame, (coords, values) or DataArray
+            Points with a column of values; arrays of shape (n, d) and (n,); a 2-D raster.
+        value : str, optional
+            Column of the GeoDataFrame; otherwise the name of the response.
+        transform : "log" or None
+            The link scale on which the field is Gaussian.
+        units : str, optional
+            Units of the response; by default those that the data carry.
+        engine : {"auto", "dense"}
+        draws, tune, chains : int
+            Kept draws and tuning steps a chain, and chains.
+        rng : int or numpy.random.Generator, optional
+            The same seed gives the same draws.
+        progress : bool
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        Posterior
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data or an argument cannot be used; the message says why and what to do.
+
+        Warns
+        -----
+        UserWarning
+            On divergences, R-hat above 1.01 or fewer than 400 effective draws.
+        """
+        from womble import inference
+        from womble.priors import choose_priors
+
+        for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
+            if count < least:
+                raise ValueError(f"`{name}` must be at least {least}; got {count}.")
+        checked = spatial_data(data, value, transform=transform, units=units)
+        chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
+        model = inference.pymc_model(chosen, checked, choose_priors(checked, self.priors))
+        posterior, stats = inference.nuts(
+            model,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            rng=np.random.default_rng(rng),
+            progress=progress,
+        )
+        inference.warn_of_trouble(posterior, stats)
+        return Posterior(
+            checked, self.kernel, self.trend, posterior[list(Theta._fields)], stats, reason, chosen
+        )
+
+    def condition(
+        self,
+        data: Any,
+        value: str | None = None,
+        *,
+        lengthscale: float,
+        amplitude: float,
+        noise_sd: float,
+        transform: Literal["log"] | None = None,
+        units: str | None = None,
+        engine: Literal["auto", "dense"] = "auto",
+    ) -> Posterior:
+        """The field at given hyperparameters: simple kriging with an integrated trend.
+
+        Parameters
+        ----------
+        data, value, transform, units, engine
+            As in `fit`.
+        lengthscale : float
+            In coordinate units; positive.
+        amplitude : float
+            Standard deviation of Z, in link units; positive.
+        noise_sd : float
+            Standard deviation of the noise, in link units; at least 0.
+
+        Returns
+        -------
+        Posterior
+            With a single draw of the hyperparameters; its field can be sampled any number of
+            times.
+
+        Raises
+        ------
+        ValueError
+            If a hyperparameter is out of range, or the data cannot be used.
+        """
+        given = Theta(lengthscale, amplitude, noise_sd)
+        for name, number in given._asdict().items():
+            least = "at least 0" if name == "noise_sd" else "positive"
+            if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):
+                raise ValueError(f"`{name}` must be {least} and finite; got {number!r}.")
+        checked = spatial_data(data, value, transform=transform, units=units)
+        chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
+        draws = xr.Dataset(
+            {name: (("chain", "draw"), [[float(x)]]) for name, x in given._asdict().items()}
+        )
+        return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

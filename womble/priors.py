@@ -1,0 +1,105 @@
+"""Default priors, weakly informative on the data's scale, and the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import root_scalar
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
+from scipy.stats import invgamma
+
+from womble.arrays import FloatArray
+from womble.engines.base import Theta
+from womble.spatial_data import SpatialData
+
+if TYPE_CHECKING:
+    from pytensor.tensor import TensorVariable
+
+# Prior mass of the lengthscale below the spacing of neighbours and above twice the domain.
+TAIL = 0.01
+
+
+def default_priors(data: SpatialData) -> dict[str, TensorVariable]:
+    """Priors of the hyperparameters in user units.
+
+    `lengthscale` is inverse gamma with 1% of its mass below the median spacing of distinct
+    neighbours (but at least 1/200 of the domain's diameter) and 1% above twice the diameter;
+    `amplitude` is half normal with scale two, `noise_sd` with scale one standard deviation of the
+    data.
+
+    Returns
+    -------
+    dict of PyMC distributions by the names of `Theta`
+    """
+    import pymc as pm
+
+    low, high = lengthscale_range(data.coords)
+    alpha, beta = inverse_gamma(low, high)
+    sd = data.scaling.scale
+    return {
+        "lengthscale": pm.InverseGamma.dist(alpha=alpha, beta=beta),
+        "amplitude": pm.HalfNormal.dist(sigma=2 * sd),
+        "noise_sd": pm.HalfNormal.dist(sigma=sd),
+    }
+
+
+def choose_priors(
+    data: SpatialData, given: Mapping[str, TensorVariable] | None
+) -> dict[str, TensorVariable]:
+    """The default priors, with those that the user gave in their place.
+
+    Raises
+    ------
+    ValueError
+        If a name is no hyperparameter.
+    TypeError
+        If a prior is not a PyMC distribution.
+    """
+    from pytensor.tensor import TensorVariable
+
+    given = dict(given or {})
+    unknown = sorted(set(given) - set(Theta._fields))
+    if unknown:
+        raise ValueError(
+            f"`priors` may name {', '.join(Theta._fields)}; got {', '.join(unknown)}."
+        )
+    for name, prior in given.items():
+        if not isinstance(prior, TensorVariable):
+            raise TypeError(
+                f"the prior of {name} must be a PyMC distribution in user units, such as "
+                f"pm.HalfNormal.dist(sigma=1.0); got {type(prior).__name__}."
+            )
+    return default_priors(data) | given
+
+
+def lengthscale_range(coords: FloatArray) -> tuple[float, float]:
+    """Shortest and longest lengthscale that the sites (n, d) can tell, in coordinate units."""
+    distinct = np.unique(coords, axis=0)
+    spacing = np.median(cKDTree(distinct).query(distinct, k=2)[0][:, 1])
+    diameter = domain_diameter(distinct)
+    return max(spacing, diameter / 200), 2 * diameter
+
+
+def domain_diameter(coords: FloatArray) -> float:
+    """Largest distance between two of the sites (n, d)."""
+    if coords.shape[1] > 1 and len(coords) > 1000:
+        # Only the extreme points matter; the hull of points in the plane is small.
+        from scipy.spatial import ConvexHull
+
+        coords = coords[ConvexHull(coords).vertices]
+    return float(pdist(coords).max()) if coords.shape[1] > 1 else float(np.ptp(coords))
+
+
+def inverse_gamma(low: float, high: float) -> tuple[float, float]:
+    """Shape and scale of the inverse gamma with mass TAIL below `low` and TAIL above `high`."""
+
+    def log_ratio_error(log_alpha: float) -> float:
+        below, above = invgamma.ppf([TAIL, 1 - TAIL], np.exp(log_alpha))
+        return np.log(above / below) - np.log(high / low)
+
+    # Shapes from 0.05 to e^7 span ratios from about 1.1 to far beyond any two sites.
+    alpha = np.exp(root_scalar(log_ratio_error, bracket=(np.log(0.05), 7.0)).root)
+    return float(alpha), float(low / invgamma.ppf(TAIL, alpha))

@@ -1,0 +1,314 @@
+"""What any input becomes, checked once: locations, values, their units and their CRS."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from womble.arrays import FloatArray
+from womble.readers import (
+    Table,
+    looks_like_degrees,
+    query_points,
+    read_arrays,
+    read_geodataframe,
+    read_raster,
+    require_planar,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyproj
+
+__all__ = ["Scaling", "SpatialData", "query_points", "require_same_crs", "spatial_data"]
+
+# Fewer locations than this cannot tell a lengthscale from noise.
+MINIMUM_LOCATIONS = 10
+# Coordinates are rarely known to better than a millionth of the domain: a strip narrower than that
+# is a line with rounding error, and carries nothing about the direction across it.
+COLLINEAR_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Centring and scaling of coordinates and values: applied inside, undone outside.
+
+    Attributes
+    ----------
+    origin : array, shape (d,)
+        Centroid of the coordinates, in their units.
+    length : float
+        Root mean square distance from the centroid, in coordinate units: one length for all axes,
+        the same after any rotation.
+    offset, scale : float
+        Mean and standard deviation of the values, on the link scale.
+    """
+
+    origin: FloatArray
+    length: float
+    offset: float
+    scale: float
+
+    def coords_in(self, points: FloatArray) -> FloatArray:
+        """Scaled coordinates of `points`, shape (..., d), given in user units."""
+        return (points - self.origin) / self.length
+
+    def values_in(self, values: FloatArray) -> FloatArray:
+        """Scaled `values`, any shape, given on the link scale."""
+        return (values - self.offset) / self.scale
+
+    def jet_units(self, d: int, order: int) -> FloatArray:
+        """Factors that turn a scaled jet into user units; shape (c,), c = 1, 1 + d, ... by order.
+
+        A derivative of order k has the factor scale / length**k. Components are ordered f; f_i;
+        row-major upper triangle of the Hessian. The offset is not a factor: add it to f.
+        """
+        counts = (1, d, d * (d + 1) // 2)[: order + 1]
+        return self.scale / self.length ** np.repeat(np.arange(order + 1.0), counts)
+
+
+@dataclass(frozen=True, eq=False)
+class SpatialData:
+    """Point data that passed every check. Made by `spatial_data`.
+
+    Attributes
+    ----------
+    coords : array, shape (n, d)
+        Locations in user units; repeats are allowed.
+    values : array, shape (n,)
+        The response on the link scale, that is, after `transform`.
+    name : str
+        What the response is called.
+    units : str or None
+        Units of the response before `transform`.
+    coordinate_units : str or None
+        "m", "ft", ...: from the CRS where there is one.
+    crs : pyproj.CRS or None
+        None means planar.
+    transform : "log" or None
+    rows : array of int, shape (n,), or None
+        Position in the input of each row kept, so that covariates can follow it; of a raster, the
+        position in its values flattened in (y, x) order.
+    """
+
+    coords: FloatArray
+    values: FloatArray
+    name: str
+    units: str | None
+    coordinate_units: str | None
+    crs: pyproj.CRS | None
+    transform: Literal["log"] | None
+    rows: npt.NDArray[np.intp] | None = None
+
+    @property
+    def scaling(self) -> Scaling:
+        """Centring and scaling of these coordinates and values."""
+        origin = self.coords.mean(axis=0)
+        length = np.sqrt(np.mean(np.sum((self.coords - origin) ** 2, axis=1)))
+        return Scaling(origin, float(length), float(self.values.mean()), float(self.values.std()))
+
+    @property
+    def link_units(self) -> str | None:
+        """Units of `values`: `units`, or "log(units)" after a log transform; None if unknown."""
+        if self.transform is None or self.units is None:
+            return self.units
+        return f"log({self.units})"
+
+
+def spatial_data(
+    data: Any,
+    value: str | None = None,
+    *,
+    transform: Literal["log"] | None = None,
+    units: str | None = None,
+) -> SpatialData:
+    """Check `data` and turn it into `SpatialData`.
+
+    Parameters
+    ----------
+    data : GeoDataFrame, tuple or DataArray
+        Points with a column `value`; `(coords (n, d), values (n,))`, where a 1-D `coords` is n
+        points on a line; or a 2-D raster with dims x, y or easting, northing in either order, whose
+        missing cells are left out.
+    value : str, optional
+        Column of a GeoDataFrame (required there); elsewhere a name for the response.
+    transform : "log", optional
+        Applied to the values; they must then be positive.
+    units : str, optional
+        Units of the response; by default `data.attrs["units"]` (of the column, for a GeoDataFrame).
+
+    Warns
+    -----
+    UserWarning
+        Rows without value or location are dropped, and counted; or there is no CRS and the
+        coordinates look like degrees (see `looks_like_degrees`).
+
+    Raises
+    ------
+    TypeError
+        `data` is none of the above, or not numeric.
+    ValueError
+        Geographic CRS, infinite numbers, fewer than 10 distinct locations, locations on one line,
+        constant values, log of a value that is not positive, unknown transform.
+    """
+    if transform not in (None, "log"):
+        raise ValueError(
+            f"`transform` must be None or 'log'; got {transform!r}. Apply any other transform to "
+            "the data yourself."
+        )
+    table = _read(data, value)
+    require_planar(table.crs, "data")
+    located = ~np.isnan(table.coords).any(axis=1)
+    known = ~np.isnan(table.values)
+    _warn_dropped(located, "no location")
+    _warn_dropped(known | ~located, f"a missing value in {table.name!r}")
+    keep = np.flatnonzero(located & known)
+    coords, values = table.coords[keep], table.values[keep]
+    _require_finite(coords, values, table.name)
+    _require_spread(coords)
+    _warn_degrees(table, coords)
+    return SpatialData(
+        coords=coords,
+        values=_link(values, transform, table.name),
+        name=table.name,
+        units=table.units if units is None else units,
+        coordinate_units=table.coordinate_units,
+        crs=table.crs,
+        transform=transform,
+        rows=table.rows[keep],
+    )
+
+
+def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None:
+    """Refuse geometry that is not in the data's CRS; both without one is fine.
+
+    Heights do not matter: of a compound CRS the horizontal part is compared.
+
+    Parameters
+    ----------
+    gdf_or_crs : GeoDataFrame, GeoSeries, None or anything pyproj reads
+        The geometry, or its CRS.
+    crs : pyproj.CRS or None
+        CRS of the data.
+    what : str
+        What the geometry is, for the message: "curves", "mask", ...
+
+    Raises
+    ------
+    ValueError
+        The two differ, or only one is known.
+    """
+    import geopandas as gpd
+    import pyproj
+
+    is_frame = isinstance(gdf_or_crs, gpd.GeoDataFrame | gpd.GeoSeries)
+    theirs = gdf_or_crs.crs if is_frame else gdf_or_crs
+    if theirs is None and crs is None:
+        return
+    if theirs is None or crs is None:
+        lacking, known = (f"`{what}`", crs) if theirs is None else ("the data", theirs)
+        raise ValueError(
+            f"`{what}` and the data must be in one CRS; {lacking} must state it and has none (the "
+            f"other has {pyproj.CRS.from_user_input(known).name!r}). State it with set_crs (on a "
+            "raster .rio.write_crs), or drop both."
+        )
+    ours, theirs = _horizontal(pyproj.CRS(crs)), _horizontal(pyproj.CRS.from_user_input(theirs))
+    if not theirs.equals(ours, ignore_axis_order=True):
+        raise ValueError(
+            f"`{what}` must be in the data's CRS, {ours.name!r}; got {theirs.name!r}. Reproject "
+            f"with {what}.to_crs(...) (a raster with .rio.reproject)."
+        )
+
+
+def _read(data: Any, value: str | None) -> Table:
+    import geopandas as gpd
+    import xarray as xr
+
+    if isinstance(data, gpd.GeoDataFrame):
+        return read_geodataframe(data, value)
+    if isinstance(data, tuple):
+        return read_arrays(data, value)
+    if isinstance(data, xr.DataArray):
+        return read_raster(data, value)
+    raise TypeError(
+        "`data` must be a GeoDataFrame of points, a tuple (coords, values) or a 2-D DataArray; got "
+        f"{type(data).__name__}. A plain table becomes a GeoDataFrame with geometry="
+        "geopandas.points_from_xy(x, y); a Dataset gives a DataArray with dataset['name']."
+    )
+
+
+def _horizontal(crs: pyproj.CRS) -> pyproj.CRS:
+    return crs.sub_crs_list[0] if crs.is_compound else crs
+
+
+def _warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:
+    dropped = int((~kept).sum())
+    if dropped:
+        have, were = ("has", "was") if dropped == 1 else ("have", "were")
+        warnings.warn(
+            f"{dropped} of {len(kept)} rows {have} {reason} and {were} dropped",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_degrees(table: Table, coords: FloatArray) -> None:
+    stated = table.coordinate_units is not None and not table.coordinate_units.startswith("deg")
+    if table.crs is None and not stated and looks_like_degrees(coords):
+        warnings.warn(
+            "the data have no CRS and their coordinates look like longitudes and latitudes; they "
+            "are taken as planar. If they are degrees, use set_crs('EPSG:4326') and then to_crs "
+            "with a projected CRS (estimate_utm_crs() finds one). If they are planar, state their "
+            "unit in data.attrs['coordinate_units'], or move the origin into the domain.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _require_finite(coords: FloatArray, values: FloatArray, name: str) -> None:
+    for array, what in ((coords, "coordinates"), (values[:, None], f"values of {name!r}")):
+        infinite = int(np.isinf(array).any(axis=1).sum())
+        if infinite:
+            raise ValueError(
+                f"the {what} must be finite; {infinite} of {len(array)} are infinite. Correct "
+                "them, or set them to NaN to leave those rows out."
+            )
+
+
+def _require_spread(coords: FloatArray) -> None:
+    """Enough distinct locations, spanning all d dimensions."""
+    distinct = np.unique(coords, axis=0)
+    if len(distinct) < MINIMUM_LOCATIONS:
+        raise ValueError(
+            f"at least {MINIMUM_LOCATIONS} distinct locations with a value are needed; got "
+            f"{len(distinct)} (from {len(coords)} rows). Add data: fewer cannot tell a "
+            "lengthscale from noise."
+        )
+    spread = np.linalg.svd(distinct - distinct.mean(axis=0), compute_uv=False)
+    if spread[-1] <= COLLINEAR_TOLERANCE * spread[0]:
+        raise ValueError(
+            f"the locations must span {coords.shape[1]} dimensions; they lie on one line (in 3-D: "
+            "or plane). Pass the 1-D distances along the line: (distance (n,), values (n,))."
+        )
+
+
+def _link(values: FloatArray, transform: Literal["log"] | None, name: str) -> FloatArray:
+    """Values on the link scale, refused where the log does not exist or nothing varies."""
+    if transform == "log":
+        bad = int((values <= 0).sum())
+        if bad:
+            raise ValueError(
+                f"transform='log' needs positive values; {bad} of {len(values)} in {name!r} are "
+                "zero or negative. Use transform=None, or add a shift yourself first."
+            )
+        values = np.log(values)
+    # Sixteen roundings: the differences that arithmetic alone leaves between equal numbers.
+    if np.ptp(values) <= 16 * np.finfo(float).eps * np.abs(values).max():
+        raise ValueError(
+            f"the values must vary; all {len(values)} of {name!r} are {values[0]:g}. Choose "
+            "another column: a constant has no boundary."
+        )
+    return values

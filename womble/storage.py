@@ -1,0 +1,106 @@
+"""A Posterior in one NetCDF file: data, model, draws and versions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from womble import kernels
+from womble.engines import choose_engine
+from womble.posterior import Posterior
+from womble.spatial_data import SpatialData
+from womble.trend import Trend
+
+FORMAT = "womble-posterior-1"
+VERSIONED = ("womble", "pymc", "pytensor", "arviz", "numpy", "scipy")
+
+
+def save(posterior: Posterior, path: str | Path) -> None:
+    """Write data, model, draws, sampler statistics and versions to NetCDF-4."""
+    data = posterior.data
+    ds = xr.Dataset(
+        {
+            "coords": (("observation", "dimension"), data.coords),
+            "values": ("observation", data.values),
+            "rows": ("observation", np.arange(len(data.values)) if data.rows is None else data.rows),
+        }
+    )
+    ds = ds.merge(posterior.draws, join="exact", compat="override")
+    if posterior.sample_stats is not None:
+        plain = posterior.sample_stats[["diverging", "energy", "tree_depth", "lp"]]
+        ds = ds.merge(
+            plain.rename({name: f"stat_{name}" for name in plain}), join="exact", compat="override"
+        )
+    ds.attrs = {
+        "format": FORMAT,
+        "versions": json.dumps({name: version(name) for name in VERSIONED}),
+        "kernel": json.dumps({"name": type(posterior.kernel).__name__, **asdict(posterior.kernel)}),
+        "trend": posterior.trend,
+        "engine": posterior.engine,
+        "data": json.dumps(
+            {
+                "name": data.name,
+                "units": data.units,
+                "coordinate_units": data.coordinate_units,
+                "crs": None if data.crs is None else data.crs.to_wkt(),
+                "transform": data.transform,
+            }
+        ),
+    }
+    encoding = {name: {"dtype": "int8"} for name in ds if ds[name].dtype == bool}
+    ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def load(path: str | Path) -> Posterior:
+    """Read a Posterior that `Posterior.save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not one of ours.
+    """
+    import pyproj
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r}; write one with post.save(path).")
+    with xr.open_dataset(path, engine="h5netcdf") as opened:
+        ds = opened.load()
+    if ds.attrs.get("format") != FORMAT:
+        raise ValueError(
+            f"{str(path)!r} is not a womble posterior (format {FORMAT}); got format "
+            f"{ds.attrs.get('format')!r}. Expected a file written by post.save(path)."
+        )
+    about, kernel = json.loads(ds.attrs["data"]), json.loads(ds.attrs["kernel"])
+    crs = about.pop("crs")
+    data = SpatialData(
+        coords=ds["coords"].to_numpy(),
+        values=ds["values"].to_numpy(),
+        rows=ds["rows"].to_numpy(),
+        crs=None if crs is None else pyproj.CRS.from_wkt(crs),
+        **about,
+    )
+    kernel = getattr(kernels, kernel.pop("name"))(**kernel)
+    stats = [name for name in ds if str(name).startswith("stat_")]
+    engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
+    chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
+    sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
+    if stats:
+        sample_stats["diverging"] = sample_stats["diverging"].astype(bool)
+    plain = {"attrs": {}}
+    return Posterior(
+        data,
+        kernel,
+        ds.attrs["trend"],
+        ds[chains].assign_attrs(**plain["attrs"]),
+        sample_stats if stats else None,
+        ds.attrs["engine"],
+        engine,
+    )
