@@ -19,11 +19,14 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
+from womble.compiled import sums_of_products
 from womble.functional import Functional
 from womble.kernels import Kernel
 
 # Pairs of points treated at a time, so that the handful of arrays in play stay in cache.
 PAIRS_PER_BLOCK = 16_384
+
+Indices = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,12 @@ class Scale:
 
 
 @cache
-def _pairings(indices: tuple[int, ...]) -> dict[tuple[int, ...], int]:
+def _pairings(indices: Indices) -> dict[Indices, int]:
     """Indices left over when equal ones are paired, each with its number of ways."""
     if not indices:
         return {(): 1}
     first, rest = indices[0], indices[1:]
-    ways: Counter[tuple[int, ...]] = Counter()
+    ways: Counter[Indices] = Counter()
     for left, count in _pairings(rest).items():
         ways[(first, *left)] += count
     for position, other in enumerate(rest):
@@ -49,9 +52,56 @@ def _pairings(indices: tuple[int, ...]) -> dict[tuple[int, ...], int]:
     return dict(ways)
 
 
+@dataclass(frozen=True, eq=False)
+class _Recipe:
+    """The partial derivatives `wanted` as sums of products of radial functions and directions.
+
+    Attributes
+    ----------
+    terms : list of (order, power)
+        The radial functions z^power D^order rho that appear.
+    component, radial : int array, shape (m,)
+        Which of `wanted` each product is added to, and which radial function it has.
+    ways, derivatives : array, shape (m,)
+        Its integer factor, and the number of derivatives taken.
+    direction : int array, shape (m, 4)
+        The components of u that it has, then -1.
+    """
+
+    terms: list[tuple[int, int]]
+    component: np.ndarray
+    radial: np.ndarray
+    ways: FloatArray
+    derivatives: FloatArray
+    direction: np.ndarray
+
+    def factors(self, scale: Scale) -> FloatArray:
+        """What each product is multiplied by, shape (m,)."""
+        return self.ways * scale.amplitude**2 / scale.lengthscale**self.derivatives
+
+
+@cache
+def _recipe(wanted: tuple[Indices, ...]) -> _Recipe:
+    rows = [
+        (component, ((len(indices) + len(left)) // 2, len(left)), ways, len(indices), left)
+        for component, indices in enumerate(wanted)
+        for left, ways in _pairings(indices).items()
+    ]
+    component, radial, ways, derivatives, left = zip(*rows, strict=True)
+    terms = sorted(set(radial))
+    return _Recipe(
+        terms,
+        np.array(component),
+        np.array([terms.index(term) for term in radial]),
+        np.array(ways, dtype=float),
+        np.array(derivatives, dtype=float),
+        np.array([(*indices, *[-1] * (4 - len(indices))) for indices in left]),
+    )
+
+
 def partials(
-    kernel: Kernel, scale: Scale, h: FloatArray, wanted: set[tuple[int, ...]]
-) -> dict[tuple[int, ...], FloatArray]:
+    kernel: Kernel, scale: Scale, h: FloatArray, wanted: tuple[Indices, ...]
+) -> FloatArray:
     """Partial derivatives of the covariance k(h) with respect to h.
 
     Parameters
@@ -60,41 +110,74 @@ def partials(
     scale : Scale
     h : array, shape (d, ...)
         Differences s - t, in coordinate units; coordinates lead, which keeps each contiguous.
-    wanted : set of sorted tuples of coordinate indices, at most four each
+    wanted : tuple of sorted tuples of coordinate indices, at most four each
         () is k itself, (0, 1) is d2k / dh_0 dh_1.
 
     Returns
     -------
-    dict of arrays, each of shape (...)
+    array, shape (len(wanted), ...)
         In response units squared per coordinate unit to the order.
     """
+    recipe = _recipe(wanted)
     h = h / scale.lengthscale
     z = np.sqrt(sum(x * x for x in h))
     u = h / np.maximum(z, np.finfo(float).tiny)  # 0 where z is 0
-    terms = sorted(
-        {((len(i) + len(left)) // 2, len(left)) for i in wanted for left in _pairings(i)}
-    )
-    radial = dict(zip(terms, kernel.radials(z, terms), strict=True))
-    out = {}
-    for indices in wanted:
-        units = scale.amplitude**2 / scale.lengthscale ** len(indices)
-        products = []
-        for left, ways in _pairings(indices).items():
-            product = (ways * units) * radial[(len(indices) + len(left)) // 2, len(left)]
-            for i in left:
+    radials = kernel.radials(z, recipe.terms)
+    out = np.zeros((len(wanted), *z.shape))
+    factors = recipe.factors(scale)
+    for m, component in enumerate(recipe.component):
+        product = factors[m] * radials[recipe.radial[m]]
+        for i in recipe.direction[m]:
+            if i >= 0:
                 product *= u[i]
-            products.append(product)
-        out[indices] = sum(products[1:], start=products[0])
+        out[component] += product
     return out
 
 
-def _differences(s: FloatArray, t: FloatArray) -> FloatArray:
-    """s - t for all pairs, shape (d, p, n)."""
-    return np.stack([np.subtract.outer(a, b) for a, b in zip(s.T, t.T, strict=True)])
+def pair_partials(
+    kernel: Kernel,
+    scale: Scale,
+    s: FloatArray,
+    t: FloatArray,
+    wanted: tuple[Indices, ...],
+    start: FloatArray | None = None,
+) -> FloatArray:
+    """`partials` at s - t for all pairs of `s` (p, d) and `t` (n, d), shape (p, len(wanted), n).
+
+    They are added to `start`, in place, where it is given.
+    """
+    recipe = _recipe(wanted)
+    out = np.zeros((len(s), len(wanted), len(t))) if start is None else start
+    closed = kernel.exponential_polynomials(recipe.terms)
+    if closed is not None:
+        sums_of_products(
+            s / scale.lengthscale,
+            t / scale.lengthscale,
+            closed.rate,
+            closed.exponent,
+            closed.coefficients,
+            recipe.component,
+            recipe.radial,
+            recipe.factors(scale),
+            recipe.direction,
+            out,
+        )
+        return out
+    step = max(1, PAIRS_PER_BLOCK // len(t))
+    for first in range(0, len(s), step):
+        block = slice(first, first + step)
+        h = np.stack([np.subtract.outer(a, b) for a, b in zip(s[block].T, t.T, strict=True)])
+        out[block] += partials(kernel, scale, h, wanted).transpose(1, 0, 2)
+    return out
 
 
 def cross_covariance(
-    kernel: Kernel, scale: Scale, s: FloatArray, t: FloatArray, order: int
+    kernel: Kernel,
+    scale: Scale,
+    s: FloatArray,
+    t: FloatArray,
+    order: int,
+    start: FloatArray | None = None,
 ) -> FloatArray:
     """Prior covariance of the jet at `s` with the value at `t`.
 
@@ -103,21 +186,16 @@ def cross_covariance(
     s, t : array, shape (p, d) and (n, d)
     order : int
         Order of the jet, 0 to 2.
+    start : array, shape (p, c, n), optional
+        Added to, in place.
 
     Returns
     -------
     array, shape (p, c, n)
         Entry [i, a, j] is Cov(d^a f(s_i), f(t_j)).
     """
-    columns = jet.components(s.shape[1], order)
-    out = np.empty((len(s), len(columns), len(t)))
-    step = max(1, PAIRS_PER_BLOCK // len(t))
-    for start in range(0, len(s), step):
-        block = slice(start, start + step)
-        derivative = partials(kernel, scale, _differences(s[block], t), set(columns))
-        for i, a in enumerate(columns):
-            out[block, i] = derivative[a]
-    return out
+    wanted = tuple(jet.components(s.shape[1], order))
+    return pair_partials(kernel, scale, s, t, wanted, start)
 
 
 def jet_covariance(kernel: Kernel, scale: Scale, h: FloatArray, order: int) -> FloatArray:
@@ -140,14 +218,17 @@ def jet_covariance(kernel: Kernel, scale: Scale, h: FloatArray, order: int) -> F
     Adler (1981), theorem 2.2.2; Rasmussen and Williams (2006), sec. 9.4.
     """
     columns = jet.components(h.shape[-1], order)
-    union = {(a, b): tuple(sorted(a + b)) for a in columns for b in columns}
-    leading = np.ascontiguousarray(np.moveaxis(h, -1, 0))
-    derivative = partials(kernel, scale, leading, set(union.values()))
-    rows = [
-        np.stack([(-1) ** len(b) * derivative[union[a, b]] for b in columns], axis=-1)
-        for a in columns
-    ]
-    return np.stack(rows, axis=-2)
+    place, wanted = _union(columns)
+    derivative = partials(kernel, scale, np.ascontiguousarray(np.moveaxis(h, -1, 0)), wanted)
+    signs = np.array([(-1) ** len(b) for b in columns])
+    return np.moveaxis(derivative[place], (0, 1), (-2, -1)) * signs
+
+
+def _union(columns: list[Indices]) -> tuple[np.ndarray, tuple[Indices, ...]]:
+    """The distinct derivatives a + b of pairs of components, and where each pair's is."""
+    pairs = [[tuple(sorted(a + b)) for b in columns] for a in columns]
+    wanted = sorted({c for row in pairs for c in row})
+    return np.array([[wanted.index(c) for c in row] for row in pairs]), tuple(wanted)
 
 
 def functional_cross_covariance(
@@ -155,22 +236,21 @@ def functional_cross_covariance(
 ) -> FloatArray:
     """Prior covariance of the rows of a Functional with the values at `t`, shape (q, n)."""
     weights = functional.by_component
-    derivative = partials(kernel, scale, _differences(functional.nodes, t), set(weights))
-    return sum(w @ derivative[a] for a, w in weights.items())
+    derivative = pair_partials(kernel, scale, functional.nodes, t, tuple(weights))
+    return sum(w @ derivative[:, i] for i, w in enumerate(weights.values()))
 
 
 def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) -> FloatArray:
     """Prior covariance of the rows of a Functional, shape (q, q); node pairs in blocks."""
     nodes, weights = functional.nodes, functional.by_component
-    union = {(a, b): tuple(sorted(a + b)) for a in weights for b in weights}
+    place, wanted = _union(list(weights))
     out = np.zeros((functional.size, functional.size))
     step = max(1, PAIRS_PER_BLOCK // len(nodes))
     for start in range(0, len(nodes), step):
         block = slice(start, start + step)
-        derivative = partials(
-            kernel, scale, _differences(nodes[block], nodes), set(union.values())
-        )
-        for (a, b), c in union.items():
-            half = weights[a][:, block] @ derivative[c]
-            out += (-1) ** len(b) * (weights[b] @ half.T).T
+        derivative = pair_partials(kernel, scale, nodes[block], nodes, wanted)
+        for i, left in enumerate(weights.values()):
+            for j, (b, right) in enumerate(weights.items()):
+                half = left[:, block] @ derivative[:, place[i, j]]
+                out += (-1) ** len(b) * (right @ half.T).T
     return 0.5 * (out + out.T)

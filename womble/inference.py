@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from womble.engines.base import Engine, Theta
 from womble.spatial_data import SpatialData
@@ -30,9 +31,7 @@ def theta_units(data: SpatialData) -> Theta:
     return Theta(lengthscale=scaling.length, amplitude=scaling.scale, noise_sd=scaling.scale)
 
 
-def pymc_model(
-    engine: Engine, data: SpatialData, priors: Mapping[str, TensorVariable]
-) -> pm.Model:
+def pymc_model(engine: Engine, data: SpatialData, priors: Mapping[str, TensorVariable]) -> pm.Model:
     """The PyMC model of the hyperparameters, in user units, with the field integrated out."""
     import pymc as pm
     import pytensor.tensor as pt
@@ -65,16 +64,17 @@ def nuts(
     import pymc as pm
 
     cores = min(chains, os.cpu_count() or 1)
-    with _quiet(progress), model:
+    # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
+    with _quiet(progress), threadpool_limits(1, user_api="blas"), model:
         result = pm.sample(
             draws=draws,
             tune=tune,
             chains=chains,
             cores=cores,
-            blas_cores=cores,  # in all, so one BLAS thread a chain
+            blas_cores=cores,  # in all, so one a chain
             init="jitter+adapt_full",
             nuts_sampler="pymc",
-            random_seed=[int(seed) for seed in rng.integers(2**31, size=chains)],
+            random_seed=int(rng.integers(2**31)),
             progressbar=progress,
             compute_convergence_checks=False,
             compile_kwargs={"mode": "FAST_COMPILE"},
@@ -136,7 +136,9 @@ def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:
         )
     found = diagnostics(posterior)
     r_hat = {name: float(found["r_hat"][name]) for name in posterior}
-    ess = {name: float(np.fmin(found["ess_bulk"][name], found["ess_tail"][name])) for name in posterior}
+    ess = {
+        name: float(np.fmin(found["ess_bulk"][name], found["ess_tail"][name])) for name in posterior
+    }
     bad = [f"{name} {value:.3f}" for name, value in r_hat.items() if not value <= LARGEST_R_HAT]
     if bad:
         warnings.warn(

@@ -77,9 +77,7 @@ def wombling_table(
     return pd.DataFrame(columns)
 
 
-def _functionals(
-    ensemble: Ensemble, pieces: Segments, by: str, order: int
-) -> list[Functional]:
+def _functionals(ensemble: Ensemble, pieces: Segments, by: str, order: int) -> list[Functional]:
     """The measures in chunks whose joint law is needed, covering all rows in order."""
     shortest = min(theta.lengthscale for theta in ensemble.thetas) * ensemble.scaling.length
     if by == "curve":

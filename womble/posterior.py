@@ -87,9 +87,7 @@ class Posterior:
                 rows[name][key] = float(found[key][name]) if found else np.nan
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("hyperparameter")
 
-    def ensemble(
-        self, target: Target, samples: int | None, rng: np.random.Generator
-    ) -> Ensemble:
+    def ensemble(self, target: Target, samples: int | None, rng: np.random.Generator) -> Ensemble:
         """Draws of the hyperparameters with the engine that conditions on each.
 
         Parameters

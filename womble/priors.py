@@ -63,9 +63,7 @@ def choose_priors(
     given = dict(given or {})
     unknown = sorted(set(given) - set(Theta._fields))
     if unknown:
-        raise ValueError(
-            f"`priors` may name {', '.join(Theta._fields)}; got {', '.join(unknown)}."
-        )
+        raise ValueError(f"`priors` may name {', '.join(Theta._fields)}; got {', '.join(unknown)}.")
     for name, prior in given.items():
         if not isinstance(prior, TensorVariable):
             raise TypeError(

@@ -27,7 +27,10 @@ def save(posterior: Posterior, path: str | Path) -> None:
         {
             "coords": (("observation", "dimension"), data.coords),
             "values": ("observation", data.values),
-            "rows": ("observation", np.arange(len(data.values)) if data.rows is None else data.rows),
+            "rows": (
+                "observation",
+                np.arange(len(data.values)) if data.rows is None else data.rows,
+            ),
         }
     )
     ds = ds.merge(posterior.draws, join="exact", compat="override")

@@ -56,7 +56,12 @@ QUANTITIES: dict[str, Quantity] = {
         "largest principal curvature", 2, 1, 2, True, lambda jets: jet.principal_curvatures(jets)[0]
     ),
     "curvature_min": Quantity(
-        "smallest principal curvature", 2, 1, 2, True, lambda jets: jet.principal_curvatures(jets)[1]
+        "smallest principal curvature",
+        2,
+        1,
+        2,
+        True,
+        lambda jets: jet.principal_curvatures(jets)[1],
     ),
 }
 
@@ -105,7 +110,9 @@ def surface(
     step = max(1, TILE_ENTRIES // ensemble.size)
     tiles = [points[start : start + step] for start in range(0, len(points), step)]
     parts = [
-        _summaries(ensemble, tile, names, order, scale, rng, f"surface {i + 1}/{len(tiles)}", progress)
+        _summaries(
+            ensemble, tile, names, order, scale, rng, f"surface {i + 1}/{len(tiles)}", progress
+        )
         for i, tile in enumerate(tiles)
     ]
     variables = {}

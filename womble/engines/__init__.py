@@ -12,9 +12,7 @@ from womble.trend import Trend
 DENSE_LIMIT = 2000
 
 
-def choose_engine(
-    name: str, kernel: Kernel, trend: Trend, data: SpatialData
-) -> tuple[Engine, str]:
+def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) -> tuple[Engine, str]:
     """The engine asked for and a sentence that says which and why.
 
     Parameters

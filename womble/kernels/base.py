@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from womble.arrays import FloatArray
+
+if TYPE_CHECKING:
+    from womble.compiled import ExponentialPolynomials
 
 
 class Kernel(ABC):
@@ -36,6 +40,12 @@ class Kernel(ABC):
     def radials(self, z: FloatArray, terms: list[tuple[int, int]]) -> list[FloatArray]:
         """`radial` at several (order, power) pairs; kernels that can share work override it."""
         return [self.radial(z, order, power) for order, power in terms]
+
+    def exponential_polynomials(
+        self, terms: list[tuple[int, int]]
+    ) -> ExponentialPolynomials | None:
+        """The same products as exponentials times polynomials, for compiled loops; None if not."""
+        return None
 
     def require_derivatives(self, order: int) -> None:
         """Raise unless paths have mean-square derivatives of this order."""

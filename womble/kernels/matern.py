@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import gamma, kve
 
 from womble.arrays import FloatArray
+from womble.compiled import ExponentialPolynomials
 from womble.kernels.base import Kernel
 
 # K_nu and the factorials of the closed forms stay inside double precision up to here.
@@ -59,41 +60,53 @@ class Matern(Kernel):
         """z^power D^order rho(z); shape of `z`. Finite at 0 where power + 2 (nu - order) >= 0."""
         return self.radials(z, [(order, power)])[0]
 
+    @property
+    def _half_integer(self) -> bool:
+        return float(self.nu + 0.5).is_integer()
+
     def radials(self, z: FloatArray, terms: list[tuple[int, int]]) -> list[FloatArray]:
         """z^power D^order rho(z) for each (order, power); arrays of the shape of `z`."""
         x = np.sqrt(2 * self.nu) * np.asarray(z, dtype=float)
-        if float(self.nu + 0.5).is_integer():
+        if self._half_integer:
             decay = np.exp(-x)
-            return [self._closed_form(x, decay, order, power) for order, power in terms]
+            return [
+                _polynomial(x, *self._closed_form(order, power)) * decay for order, power in terms
+            ]
         return [self._bessel_form(x, order, power) for order, power in terms]
+
+    def exponential_polynomials(
+        self, terms: list[tuple[int, int]]
+    ) -> ExponentialPolynomials | None:
+        """Closed forms of half-integer nu as polynomials in z under exp(-sqrt(2 nu) z)."""
+        if not self._half_integer:
+            return None
+        a = np.sqrt(2 * self.nu)
+        forms = [self._closed_form(order, power) for order, power in terms]
+        if min(shift for _, shift in forms) < 0:
+            return None  # a product that diverges at 0 is no polynomial
+        table = np.zeros((len(forms), max(len(c) + shift for c, shift in forms)))
+        for row, (coefficients, shift) in zip(table, forms, strict=True):
+            powers = shift + np.arange(len(coefficients))[::-1]
+            row[powers] = coefficients * a**powers
+        return ExponentialPolynomials(a, 1, table)
 
     def _prefactor(self, order: int, power: int) -> float:
         """The constant in front of x^power x^(nu - order) K_(nu - order)(x)."""
         a = np.sqrt(2 * self.nu)
         return np.exp((1 - self.nu) * np.log(2) - lgamma(self.nu)) * (-(a**2)) ** order / a**power
 
-    def _closed_form(
-        self, x: FloatArray, decay: FloatArray, order: int, power: int
-    ) -> FloatArray:
-        """x^m K_m(x) = sqrt(pi / 2) e^-x sum_i (p + i)! / (i! (p - i)! 2^i) x^(p - i), m = p + 1/2.
+    def _closed_form(self, order: int, power: int) -> tuple[FloatArray, int]:
+        """Coefficients, highest first, and shift of x^shift poly(x) e^-x for half-integer nu.
 
-        DLMF 10.49.12. For order > nu the index is negative, K_-m = K_m, and x^-m = x^m x^-2m.
+        x^m K_m(x) = sqrt(pi / 2) e^-x sum_i (p + i)! / (i! (p - i)! 2^i) x^(p - i), m = p + 1/2
+        (DLMF 10.49.12). For order > nu the index is negative, K_-m = K_m and x^-m = x^m x^-2m.
         """
         index = self.nu - order
         p = int(abs(index) - 0.5)
         shift = power if index > 0 else power - (2 * p + 1)
         front = self._prefactor(order, power) * np.sqrt(np.pi / 2)
-        coefficients = [
-            front * comb(p, i) * factorial(p + i) / (factorial(p) * 2.0**i) for i in range(p + 1)
-        ]
-        polynomial = np.full_like(x, coefficients[0])
-        for coefficient in coefficients[1:]:
-            polynomial *= x
-            polynomial += coefficient
-        polynomial *= decay
-        if shift:
-            polynomial *= x ** float(shift) if shift < 0 else x**shift
-        return polynomial
+        terms = [comb(p, i) * factorial(p + i) / (factorial(p) * 2.0**i) for i in range(p + 1)]
+        return front * np.array(terms), shift
 
     def _bessel_form(self, x: FloatArray, order: int, power: int) -> FloatArray:
         """x^power x^index K_index(x) by the scaled Bessel function, and its limit near 0."""
@@ -114,9 +127,18 @@ class Matern(Kernel):
         """2^d pi^(d/2) Gamma(nu + d/2) / Gamma(nu) (2 nu)^nu (2 nu + w^2)^-(nu + d/2)."""
         nu, half = self.nu, dimension / 2
         log_front = dimension * np.log(2) + half * np.log(np.pi) + lgamma(nu + half) - lgamma(nu)
-        return np.exp(
-            log_front + nu * np.log(2 * nu) - (nu + half) * np.log(2 * nu + frequency**2)
-        )
+        return np.exp(log_front + nu * np.log(2 * nu) - (nu + half) * np.log(2 * nu + frequency**2))
+
+
+def _polynomial(x: FloatArray, coefficients: FloatArray, shift: int) -> FloatArray:
+    """x^shift times the polynomial with these coefficients, highest first."""
+    value = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        value *= x
+        value += coefficient
+    if shift:
+        value *= x ** float(shift) if shift < 0 else x**shift
+    return value
 
 
 def _near_zero(x: FloatArray, m: float, power: float) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.compiled import ExponentialPolynomials
 from womble.kernels.base import Kernel
 
 
@@ -34,6 +35,13 @@ class SquaredExponential(Kernel):
         """All products from one exponential."""
         correlation = np.exp(-0.5 * z**2)
         return [(-1.0) ** order * z**power * correlation for order, power in terms]
+
+    def exponential_polynomials(self, terms: list[tuple[int, int]]) -> ExponentialPolynomials:
+        """(-1)^order z^power under exp(-z^2 / 2)."""
+        coefficients = np.zeros((len(terms), max(power for _, power in terms) + 1))
+        for row, (order, power) in zip(coefficients, terms, strict=True):
+            row[power] = (-1.0) ** order
+        return ExponentialPolynomials(0.5, 2, coefficients)
 
     def spectral_density(self, frequency: FloatArray, dimension: int) -> FloatArray:
         """(2 pi)^(d/2) exp(-w^2 / 2); shape of `frequency`."""
