@@ -4,7 +4,8 @@ With :math:`h = (s - t) / \ell`, :math:`z = |h|`, :math:`u = h / z` and :math:`D
 partial derivative of order m is a sum over the ways to pair p of its indices,
 
 .. math:: \partial_{i_1 \dots i_m} \rho =
-          \sum_p \sum_{\text{pairings}} \delta_{ij} \cdots u_k \cdots \; z^{m - 2p} D^{m - p} \rho(z),
+          \sum_p \sum_{\text{pairings}} \delta_{ij} \cdots u_k \cdots \;
+          z^{m - 2p} D^{m - p} \rho(z),
 
 so that only products of z with the radial derivatives appear, which stay finite at z = 0.
 """

@@ -48,7 +48,9 @@ class Functional:
         return self.weights @ jets.reshape(self.weights.shape[1], *jets.shape[2:])
 
     def rescaled(self, origin: FloatArray, length: float, units: FloatArray) -> Functional:
-        """The same rows for a field g of scaled coordinates, J f = units * J g((s - origin) / length).
+        """The same rows for a field g of scaled coordinates.
+
+        f(s) = g((s - origin) / length) up to units: J f(s) = units * J g((s - origin) / length).
 
         Parameters
         ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from womble.engines import choose_engine
 from womble.engines.base import Theta
 from womble.kernels import Kernel, Matern
 from womble.posterior import Posterior
-from womble.spatial_data import SpatialData, spatial_data
+from womble.spatial_data import spatial_data
 from womble.trend import Trend
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class FieldModel:
         If the kernel is not a Kernel.
     """
 
-    kernel: Kernel = Matern(nu=3.5)
+    kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
     priors: Mapping[str, TensorVariable] | None = None
 

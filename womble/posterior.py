@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -337,7 +338,103 @@ class Posterior:
             rng=rng,
             progress=progress,
         )
-        return segment_frame(frame, pieces, table, by)
+        return segment_frame(frame, pieces, table, by, self.data)
+
+    def boundaries(
+        self,
+        grid: Grid | None = None,
+        *,
+        kind: Literal["gradient", "level"] = "gradient",
+        levels: Sequence[float] | None = None,
+        min_length: float | None = None,
+        min_steepness: float = 0.0,
+        prominence: float = 0.95,
+        target: Target = "surface",
+        samples: int | None = None,
+        rule: Literal["interval", "fdr"] = "fdr",
+        alpha: float = 0.05,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> gpd.GeoDataFrame:
+        """Boundary lines of the posterior mean surface, on the link scale, steepest first.
+
+        `gradient` finds crests of the slope: where the slope is highest along its own direction,
+        and prominent, that is, steeper than at probes on both sides. `level` finds contours that
+        the surface passes with certainty.
+
+        Parameters
+        ----------
+        grid : Grid, optional
+            Its cells set the resolution, its mask the region; by default a grid over the convex
+            hull of the data.
+        kind : {"gradient", "level"}
+        levels : sequence of float
+            On the link scale (after the transform); for `level` only.
+        min_length : float, optional
+            Shortest line, in coordinate units; by default 5% of the largest distance between data.
+        min_steepness : float
+            Least posterior mean slope along a line, in link units per coordinate unit.
+        prominence : float
+            Probability that each vertex of a line must have.
+        target : {"surface", "process"}
+        samples : int, optional
+            Posterior draws; None takes 200, or all if there are fewer.
+        rule : {"fdr", "interval"}
+            Which lines are kept: with `fdr` the expected share of false ones is at most `alpha`;
+            with `interval` each has a probability of at least 1 - alpha / 2.
+        alpha : float
+        rng : int or Generator, optional
+        progress : bool
+
+        Returns
+        -------
+        GeoDataFrame
+            boundary_id; kind; level; length; probability (mean over vertices that the crest is
+            prominent, or that the level is passed); steepness_mean, _q025 and _q975 (slope
+            averaged along the line); position_sd (across the line); rule; geometry. Vertices
+            without a probe on both sides are undecidable and not part of any line.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, the kernel has no Hessian (kind="gradient") or a
+            level lies outside the mean surface.
+        """
+        from womble.boundary import MeanField, boundary_tables
+        from womble.priors import domain_diameter
+        from womble.vector import boundary_frame
+
+        self._require_plane("boundaries()")
+        _require_marginal_rule(rule, alpha)
+        order = {"gradient": 2, "level": 1}.get(kind)
+        if order is None:
+            raise ValueError(f"`kind` must be 'gradient' or 'level'; got {kind!r}.")
+        self.kernel.require_derivatives(order)
+        if (kind == "level") != (levels is not None):
+            raise ValueError(
+                f"`levels` goes with kind='level', and only with it; got kind={kind!r} and "
+                f"levels={levels!r}."
+            )
+        if not 0.5 <= prominence < 1:
+            raise ValueError(f"`prominence` must lie in [0.5, 1); got {prominence!r}.")
+        if grid is None:
+            grid = Grid.from_data(self.data, mask="hull")
+        rng = np.random.default_rng(rng)
+        samples = min(200, self.draws["lengthscale"].size) if samples is None else samples
+        ensemble = self.ensemble(target, 200 if self.given and samples == 1 else samples, rng)
+        table, lines = boundary_tables(
+            MeanField(ensemble, self._grid(grid), order, progress),
+            levels=levels,
+            min_length=0.05 * domain_diameter(self.data.coords)
+            if min_length is None
+            else min_length,
+            min_steepness=min_steepness,
+            least=prominence,
+            rule=rule,
+            alpha=alpha,
+            rng=rng,
+        )
+        return boundary_frame(table, lines, self.data)
 
     # -- files ----------------------------------------------------------------------------------
 

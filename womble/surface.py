@@ -15,6 +15,7 @@ from womble.engines.base import Conditional
 from womble.engines.ensemble import Ensemble, draw_normal
 from womble.grid import Grid
 from womble.jet import PLANAR
+from womble.units import derivative_units
 
 STATISTICS = ("mean", "sd", "q025", "q50", "q975")
 LEVELS = (0.025, 0.5, 0.975)
@@ -181,21 +182,6 @@ def _of_draws(name: str, draws: FloatArray, scale: str) -> tuple[FloatArray, Flo
     return np.concatenate([moments, np.quantile(draws, LEVELS, axis=0)]), (draws > 0).mean(axis=0)
 
 
-def quantity_units(quantity: Quantity, response: str | None, length: str | None) -> str | None:
-    """UDUNITS of a quantity, such as "mg kg-1 m-2"; None if it needs a unit that is not known."""
-    parts = []
-    for unit, power in ((response, quantity.response), (length, -quantity.length)):
-        if power == 0:
-            continue
-        if unit is None:
-            return None
-        if unit == "1":
-            continue
-        simple = unit.isalpha()
-        parts.append(unit if power == 1 else f"{unit}{power}" if simple else f"({unit}){power}")
-    return " ".join(parts) or "1"
-
-
 def _described(
     ds: xr.Dataset,
     grid: Grid,
@@ -227,7 +213,9 @@ def _described(
             }
         else:
             described = {"long_name": f"{quantity.long_name} of {field}"}
-            found = quantity_units(quantity, units, attributes["coordinate_units"])
+            found = derivative_units(
+                units, attributes["coordinate_units"], quantity.length, quantity.response
+            )
             described |= {"units": found} if found else {}
         variable.attrs.update(described)
     if scale == "response":

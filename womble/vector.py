@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 
 from womble.curve import Segments
-from womble.spatial_data import require_same_crs
+from womble.spatial_data import SpatialData, require_same_crs
+from womble.units import derivative_units
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -57,9 +58,9 @@ def _iterable(curves: Any) -> Any:
 
 
 def segment_frame(
-    curves: gpd.GeoDataFrame, pieces: Segments, table: pd.DataFrame, by: str
+    curves: gpd.GeoDataFrame, pieces: Segments, table: pd.DataFrame, by: str, data: SpatialData
 ) -> gpd.GeoDataFrame:
-    """The table of measures with the curves' own columns, identifiers and geometry."""
+    """The table of measures with the curves' own columns, identifiers, geometry and units."""
     import geopandas as gpd
     import pandas as pd
 
@@ -78,6 +79,36 @@ def segment_frame(
     own = own.reset_index(drop=True)
     taken = [*identifiers.columns, *table.columns, "geometry"]
     own = own.rename(columns={name: f"{name}_curve" for name in own.columns if name in taken})
-    return gpd.GeoDataFrame(
+    frame = gpd.GeoDataFrame(
         pd.concat([own, identifiers, table], axis=1), geometry=geometry, crs=curves.crs
     )
+    frame.attrs["units"] = {}
+    for name in table:
+        order = {"gradient": 0, "curvature": 1}.get(
+            str(name).removeprefix("average_").split("_")[0]
+        )
+        if order is None or "_p_" in name or "_significant" in name:
+            continue
+        order += str(name).startswith("average_")
+        unit = derivative_units(data.link_units, data.coordinate_units, order)
+        frame.attrs["units"] |= {name: unit} if unit else {}
+    return frame
+
+
+def boundary_frame(
+    table: pd.DataFrame, lines: list[shapely.LineString], data: SpatialData
+) -> gpd.GeoDataFrame:
+    """The table of boundaries with identifiers, geometry and units."""
+    import geopandas as gpd
+
+    table = table.assign(boundary_id=np.arange(len(lines)))
+    if "rule" not in table:
+        table["rule"] = ""
+    columns = ["boundary_id", *(name for name in table if name != "boundary_id")]
+    frame = gpd.GeoDataFrame(table[columns], geometry=lines, crs=data.crs)
+    slope = derivative_units(data.link_units, data.coordinate_units, 1)
+    length = data.coordinate_units
+    steepness = dict.fromkeys(name for name in columns if name.startswith("steepness"))
+    units = dict.fromkeys(steepness, slope) | {"length": length, "position_sd": length}
+    frame.attrs = {"units": {name: unit for name, unit in units.items() if unit}, "scale": "link"}
+    return frame

@@ -13,7 +13,7 @@ import numpy as np
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from womble import mixture
+from womble import jet, mixture
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Engine, InUserUnits, Target, Theta
 from womble.spatial_data import Scaling
@@ -83,18 +83,20 @@ class Ensemble:
             while waiting:
                 yield waiting.popleft().result()
 
-    def mean(self, points: FloatArray, order: int) -> FloatArray:
+    def mean(
+        self, points: FloatArray, order: int, label: str = "", progress: bool = False
+    ) -> FloatArray:
         """Posterior mean of the jets at `points`, shape (p, c)."""
-        silent = np.random.default_rng(0)  # nothing is drawn
-        results = self.map(lambda f, _: f.mean(points, order), silent, "", False)
+        unused = np.random.default_rng(0)  # nothing is drawn
+        results = self.map(lambda f, _: f.mean(points, order), unused, label, progress)
         return sum(results) / len(self.thetas)
 
     def moments(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
         """Posterior mean (p, c) and covariance (p, c, c) of the jet at each point."""
-        silent = np.random.default_rng(0)  # nothing is drawn
+        unused = np.random.default_rng(0)  # nothing is drawn
         accumulator = mixture.MomentAccumulator()
         for mean, covariance in self.map(
-            lambda f, _: f.groups(points[:, None, :], order), silent, "", False
+            lambda f, _: f.groups(points[:, None, :], order), unused, "", False
         ):
             accumulator.add(mean, covariance)
         return accumulator.result()
@@ -106,12 +108,15 @@ class Ensemble:
         rng: np.random.Generator,
         label: str = "",
         progress: bool = False,
+        columns: Sequence[int] | None = None,
     ) -> FloatArray:
         """Exact joint draws of the jets within each group of points.
 
         Parameters
         ----------
         points : array, shape (g, k, d)
+        columns : sequence of int, optional
+            The components of the jet to draw, all by default.
 
         Returns
         -------
@@ -119,8 +124,14 @@ class Ensemble:
             Dependent within a group, independent between groups given the hyperparameters.
         """
 
+        k, c = points.shape[1], jet.size(points.shape[-1], order)
+        chosen = np.arange(c) if columns is None else np.array(columns)
+        index = (c * np.arange(k)[:, None] + chosen).ravel()
+
         def one(f: Conditional, stream: np.random.Generator) -> FloatArray:
-            return draw_normal(*f.groups(points, order), self.repeats, stream)
+            mean, covariance = f.groups(points, order)
+            covariance = covariance[:, index[:, None], index]
+            return draw_normal(mean[:, index], covariance, self.repeats, stream)
 
         draws = np.concatenate(list(self.map(one, rng, label, progress)))
         return draws.reshape(len(draws), *points.shape[:2], -1)
