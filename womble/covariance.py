@@ -20,7 +20,7 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.compiled import sums_of_products
+from womble.compiled import ExponentialPolynomials, sums_of_products
 from womble.functional import Functional
 from womble.kernels import Kernel
 
@@ -100,6 +100,11 @@ def _recipe(wanted: tuple[Indices, ...]) -> _Recipe:
     )
 
 
+@cache
+def _closed_forms(kernel: Kernel, wanted: tuple[Indices, ...]) -> ExponentialPolynomials | None:
+    return kernel.exponential_polynomials(_recipe(wanted).terms)
+
+
 def partials(
     kernel: Kernel, scale: Scale, h: FloatArray, wanted: tuple[Indices, ...]
 ) -> FloatArray:
@@ -149,7 +154,7 @@ def pair_partials(
     """
     recipe = _recipe(wanted)
     out = np.zeros((len(s), len(wanted), len(t))) if start is None else start
-    closed = kernel.exponential_polynomials(recipe.terms)
+    closed = _closed_forms(kernel, wanted)
     if closed is not None:
         sums_of_products(
             s / scale.lengthscale,

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,8 +63,10 @@ def nuts(
         Dimensions (chain, draw).
     """
     import pymc as pm
+    from pytensor.compile.mode import Mode
 
     cores = min(chains, os.cpu_count() or 1)
+    # The graph around the likelihood is two dozen scalars: rewriting it helps, compiling does not.
     # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
     with _quiet(progress), threadpool_limits(1, user_api="blas"), model:
         result = pm.sample(
@@ -77,7 +80,7 @@ def nuts(
             random_seed=int(rng.integers(2**31)),
             progressbar=progress,
             compute_convergence_checks=False,
-            compile_kwargs={"mode": "FAST_COMPILE"},
+            compile_kwargs={"mode": Mode(linker="py", optimizer="fast_run")},
         )
     return plain_dataset(result, "posterior"), plain_dataset(result, "sample_stats")
 
@@ -104,35 +107,53 @@ def plain_dataset(result: object, group: str) -> xr.Dataset:
     return found if isinstance(found, xr.Dataset) else found.to_dataset()
 
 
-def as_arviz(posterior: xr.Dataset, sample_stats: xr.Dataset) -> object:
+def as_arviz(posterior: xr.Dataset, sample_stats: xr.Dataset | None) -> object:
     """The container of the installed ArviZ: InferenceData below 1.0, DataTree from then on."""
-    import arviz
+    groups = {"posterior": posterior}
+    if sample_stats is not None:
+        groups["sample_stats"] = sample_stats
+    # ArviZ 1 answers to the old name too, with a warning: ask for its version.
+    if int(version("arviz").split(".")[0]) < 1:
+        import arviz
 
-    if hasattr(arviz, "InferenceData"):
-        return arviz.InferenceData(posterior=posterior, sample_stats=sample_stats)
-    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sample_stats})
+        return arviz.InferenceData(**groups)
+    return xr.DataTree.from_dict(groups)
 
 
 def diagnostics(posterior: xr.Dataset) -> dict[str, xr.Dataset]:
-    """R-hat and effective sample sizes of every hyperparameter, by name of the diagnostic."""
+    """R-hat and effective sample sizes of every hyperparameter, by name of the diagnostic.
+
+    R-hat compares chains: it is NaN where there is only one.
+    """
     import arviz
 
+    several = posterior.sizes["chain"] > 1
     return {
         "ess_bulk": arviz.ess(posterior, method="bulk"),
         "ess_tail": arviz.ess(posterior, method="tail"),
-        "r_hat": arviz.rhat(posterior),
+        "r_hat": arviz.rhat(posterior) if several else xr.full_like(posterior.mean(), np.nan),
     }
 
 
 def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:
-    """Warn of divergences, R-hat above 1.01 and effective sizes below 400, with what to do."""
+    """Warn of divergences, R-hat above 1.01 and effective sizes below 400, with what to do.
+
+    The warnings point at the caller of the function that calls this one: at the call of `fit`.
+    """
     divergent = int(sample_stats["diverging"].sum())
     if divergent:
         warnings.warn(
             f"{divergent} of {sample_stats['diverging'].size} draws diverged: the posterior has a "
             "corner that NUTS does not reach. Give an informative prior for noise_sd or "
             "lengthscale, or a rougher kernel.",
-            stacklevel=4,
+            stacklevel=3,
+        )
+    several = posterior.sizes["chain"] > 1
+    if not several:
+        warnings.warn(
+            "a single chain cannot show whether it has explored the whole posterior (no R-hat). "
+            "Run at least chains=2.",
+            stacklevel=3,
         )
     found = diagnostics(posterior)
     r_hat = {name: float(found["r_hat"][name]) for name in posterior}
@@ -140,17 +161,17 @@ def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:
         name: float(np.fmin(found["ess_bulk"][name], found["ess_tail"][name])) for name in posterior
     }
     bad = [f"{name} {value:.3f}" for name, value in r_hat.items() if not value <= LARGEST_R_HAT]
-    if bad:
+    if bad and several:
         warnings.warn(
             f"chains disagree (R-hat above {LARGEST_R_HAT}: {', '.join(bad)}). Run more tuning "
             "steps (tune=...), and look for two explanations of the data: a short lengthscale "
             "against noise.",
-            stacklevel=4,
+            stacklevel=3,
         )
     few = [f"{name} {value:.0f}" for name, value in ess.items() if not value >= SMALLEST_ESS]
     if few:
         warnings.warn(
             f"few effective draws (below {SMALLEST_ESS}: {', '.join(few)}): quantiles are noisy. "
             "Run more draws (draws=...) or chains.",
-            stacklevel=4,
+            stacklevel=3,
         )

@@ -11,6 +11,10 @@ from pytensor.graph.op import Op
 
 from womble.engines.base import Engine, Theta
 
+# Scaled hyperparameters beyond these are no model of anything, and their powers overflow. Leapfrog
+# steps that overshoot before the step size has adapted get there.
+SMALLEST, LARGEST = 1e-50, 1e50
+
 
 class LogLikelihood(Op):
     """An engine's log-likelihood and gradient, computed together once per leapfrog step.
@@ -28,8 +32,11 @@ class LogLikelihood(Op):
         return Apply(self, [pt.as_tensor_variable(theta)], [pt.dscalar(), pt.dvector()])
 
     def perform(self, node: Apply, inputs: list[np.ndarray], outputs: list[list[Any]]) -> None:
-        """Evaluate both outputs."""
-        value, gradient = self.engine.log_likelihood(Theta(*map(float, inputs[0])))
+        """Evaluate both outputs; -inf, which NUTS counts as a divergence, out of range."""
+        theta = Theta(*map(float, inputs[0]))
+        value, gradient = -np.inf, np.zeros(len(theta))
+        if all(SMALLEST < number < LARGEST for number in theta):
+            value, gradient = self.engine.log_likelihood(theta)
         outputs[0][0] = np.asarray(value)
         outputs[1][0] = gradient
 

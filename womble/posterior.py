@@ -64,7 +64,7 @@ class Posterior:
         """The hyperparameters for ArviZ: InferenceData (ArviZ 0.x) or DataTree (1.0 and later)."""
         from womble.inference import as_arviz
 
-        return as_arviz(self.draws, self.sample_stats or xr.Dataset())
+        return as_arviz(self.draws, self.sample_stats)
 
     def summary(self) -> pd.DataFrame:
         """Hyperparameters: mean, sd, 2.5, 50 and 97.5 % quantiles, units, ESS and R-hat.

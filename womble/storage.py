@@ -71,16 +71,7 @@ def load(path: str | Path) -> Posterior:
     """
     import pyproj
 
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}; write one with post.save(path).")
-    with xr.open_dataset(path, engine="h5netcdf") as opened:
-        ds = opened.load()
-    if ds.attrs.get("format") != FORMAT:
-        raise ValueError(
-            f"{str(path)!r} is not a womble posterior (format {FORMAT}); got format "
-            f"{ds.attrs.get('format')!r}. Expected a file written by post.save(path)."
-        )
+    ds = _read(Path(path))
     about, kernel = json.loads(ds.attrs["data"]), json.loads(ds.attrs["kernel"])
     crs = about.pop("crs")
     data = SpatialData(
@@ -97,13 +88,34 @@ def load(path: str | Path) -> Posterior:
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
     if stats:
         sample_stats["diverging"] = sample_stats["diverging"].astype(bool)
-    plain = {"attrs": {}}
+    draws = ds[chains]
+    draws.attrs = sample_stats.attrs = {}  # they were the file's
     return Posterior(
         data,
         kernel,
         ds.attrs["trend"],
-        ds[chains].assign_attrs(**plain["attrs"]),
+        draws,
         sample_stats if stats else None,
         ds.attrs["engine"],
         engine,
     )
+
+
+def _read(path: Path) -> xr.Dataset:
+    """The file's contents, refused unless `save` wrote it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r}; write one with post.save(path).")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            ds = opened.load()
+    except OSError as error:
+        raise ValueError(
+            f"{str(path)!r} is not a womble posterior: it is no NetCDF-4 file ({error}). Expected "
+            "a file written by post.save(path)."
+        ) from error
+    if ds.attrs.get("format") != FORMAT:
+        raise ValueError(
+            f"{str(path)!r} is not a womble posterior (format {FORMAT}); got format "
+            f"{ds.attrs.get('format')!r}. Expected a file written by post.save(path)."
+        )
+    return ds

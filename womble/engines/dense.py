@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_solve, solve_triangular
-from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
 from scipy.spatial.distance import pdist, squareform
 
 from womble.arrays import FloatArray
-from womble.compiled import triangles, weighted_trace
+from womble.compiled import ExponentialPolynomials, triangles, weighted_trace
 from womble.covariance import (
     Scale,
     cross_covariance,
@@ -23,6 +22,9 @@ from womble.engines.base import Target, Theta
 from womble.functional import Functional
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD, Trend
+
+# The radial functions (order, power) of the likelihood: rho and z^2 D rho.
+RADIALS = [(0, 0), (1, 2)]
 
 # Numbers in the largest array of one block of points: 16 MB.
 BLOCK_ENTRIES = 2_000_000
@@ -62,12 +64,15 @@ class DenseEngine:
         """H B H', shape (n, n)."""
         return self.trend_basis @ self.trend_basis.T
 
+    @cached_property
+    def _closed_forms(self) -> ExponentialPolynomials | None:
+        return self.kernel.exponential_polynomials(RADIALS)
+
     def _radial_matrices(self, lengthscale: float) -> tuple[FloatArray, FloatArray]:
         """R and z^2 D rho = -lengthscale dR / d lengthscale, right on and above the diagonal."""
-        terms = [(0, 0), (1, 2)]
-        closed = self.kernel.exponential_polynomials(terms)
+        closed = self._closed_forms
         if closed is None:
-            return tuple(self.kernel.radials(self.distances / lengthscale, terms))
+            return tuple(self.kernel.radials(self.distances / lengthscale, RADIALS))
         correlation, stretch = np.empty_like(self.distances), np.empty_like(self.distances)
         triangles(
             self.distances,
@@ -85,7 +90,7 @@ class DenseEngine:
         K = correlation
         K *= theta.amplitude**2
         K += self.trend_covariance
-        K[np.diag_indices_from(K)] += theta.noise_sd**2
+        np.fill_diagonal(K, K.diagonal() + theta.noise_sd**2)
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
         return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
 
@@ -118,13 +123,13 @@ class DenseEngine:
         L, info = self._factor(correlation, theta)
         if info != 0:
             return -np.inf, np.zeros(len(theta))
-        a = cho_solve((L, True), self.values, check_finite=False)
+        a, _ = dpotrs(L, self.values, lower=1)
         n = len(a)
         log_determinant = 2 * np.log(np.diag(L)).sum()
         value = -0.5 * (self.values @ a + log_determinant + n * np.log(2 * np.pi))
         # tr[(a a' - K^-1) M] for M = K, H B H', I and z^2 D rho = -l dR/dl in turn.
         of_covariance = self.values @ a - n
-        half = solve_triangular(L, self.trend_basis, lower=True, check_finite=False)
+        half, _ = dtrtrs(L, self.trend_basis, lower=1)
         of_trend = np.sum((a @ self.trend_basis) ** 2) - np.sum(half**2)
         inverse, _ = dpotri(L, lower=1, overwrite_c=1)  # lower triangle, zeros above
         of_identity = a @ a - np.trace(inverse)

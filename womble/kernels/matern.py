@@ -115,7 +115,7 @@ class Matern(Kernel):
         exponent = power + index
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             bessel, front = kve(m, x), x**exponent
-            product = front * bessel * np.exp(-x)
+            product = np.asarray(front * bessel * np.exp(-x))  # a lone x too takes items
         # Where K overflows, x^exponent underflows or x is 0, the ascending series
         # x^m K_m = 2^(m-1) Gamma(m) (1 + ...) is exact to rounding.
         small = ~np.isfinite(bessel) | (front == 0)

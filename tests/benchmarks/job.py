@@ -1,0 +1,40 @@
+"""The whole job from a cold start: fit, 30 x 30 surface of 1,000 draws, one 50-segment curve.
+
+time python tests/benchmarks/job.py 100
+"""
+
+import sys
+from time import perf_counter
+
+START = perf_counter()
+
+import numpy as np  # noqa: E402
+import shapely  # noqa: E402
+
+import womble as wb  # noqa: E402
+
+
+def main(n: int) -> None:
+    rng = np.random.default_rng(0)
+    coords = rng.uniform(size=(n, 2))
+    a = 3 * np.pi
+    values = 10 * (np.sin(a * coords[:, 0]) + np.cos(a * coords[:, 1])) + rng.standard_normal(n)
+    fitted = wb.FieldModel(kernel=wb.Matern(nu=2.5)).fit((coords, values), rng=1, progress=False)
+    stages = {"import, compile and fit": perf_counter() - START}
+    grid = wb.Grid.from_data(coords, spacing=1 / 30, mask=None, bounds=(0, 0, 1, 1))
+    start = perf_counter()
+    fitted.surface(grid, samples=1000, rng=2, progress=False)
+    stages[f"surface {grid.shape[0]} x {grid.shape[1]}"] = perf_counter() - start
+    angle = np.linspace(0, 2 * np.pi, 51)
+    circle = shapely.LineString(0.5 + 0.3 * np.column_stack([np.cos(angle), np.sin(angle)]))
+    start = perf_counter()
+    segments = fitted.womble(circle, samples=1000, rng=3, progress=False)
+    stages[f"{len(segments)} segments"] = perf_counter() - start
+    for stage, seconds in stages.items():
+        print(f"n = {n}: {stage}: {seconds:.1f} s")
+    print(f"n = {n}: whole job: {perf_counter() - START:.1f} s")
+    print(fitted.summary()[["mean", "sd", "ess_bulk", "r_hat"]].round(3))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

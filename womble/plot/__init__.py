@@ -1,0 +1,11 @@
+"""Maps and profiles of data, surfaces, boundaries and wombling measures.
+
+Every function draws on `ax`, or on a new figure without it, and returns the Axes; none calls
+`show`. Quantities with a sign are drawn in RdBu_r centred at 0, all others in cividis: both survive
+the common forms of colour blindness. `units` and `long_name` attributes become labels.
+"""
+
+from womble.plot.lines import boundaries, measure_profile, segments
+from womble.plot.maps import data, gradient_arrows, surface
+
+__all__ = ["boundaries", "data", "gradient_arrows", "measure_profile", "segments", "surface"]
