@@ -1,0 +1,42 @@
+"""One small data set, its fit and its field at given hyperparameters, shared by several files."""
+
+import warnings
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+import womble as wb
+
+TRUTH = {"lengthscale": 30.0, "amplitude": 2.0, "noise_sd": 0.5}
+
+
+@pytest.fixture(scope="session")
+def zinc():
+    """Forty points on 100 m x 100 m, drawn from the model itself; metres and mg kg-1."""
+    rng = np.random.default_rng(20)
+    coords = rng.uniform(0, 100, (40, 2))
+    x = np.sqrt(7) * np.linalg.norm(coords[:, None] - coords[None], axis=-1) / TRUTH["lengthscale"]
+    correlation = (1 + x + 2 * x**2 / 5 + x**3 / 15) * np.exp(-x)  # Matern, nu = 7/2
+    field = TRUTH["amplitude"] * np.linalg.cholesky(correlation) @ rng.standard_normal(40)
+    values = 10 + field + TRUTH["noise_sd"] * rng.standard_normal(40)
+    points = gpd.points_from_xy(181000 + coords[:, 0], 332000 + coords[:, 1], crs="EPSG:28992")
+    frame = gpd.GeoDataFrame({"zinc": values}, geometry=points)
+    frame.attrs["units"] = {"zinc": "mg kg-1"}
+    return frame
+
+
+@pytest.fixture(scope="session")
+def fitted(zinc):
+    """Two chains of 200 draws: few, which `fit` warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return wb.FieldModel().fit(
+            zinc, "zinc", draws=200, tune=300, chains=2, rng=5, progress=False
+        )
+
+
+@pytest.fixture(scope="session")
+def given(zinc):
+    """The field at the hyperparameters that made the data."""
+    return wb.FieldModel().condition(zinc, "zinc", **TRUTH)

@@ -1,0 +1,177 @@
+"""Priors are those stated, in user units, and the model samples them: no Jacobian is missing."""
+
+import numpy as np
+import numpy.testing as npt
+import pymc as pm
+import pytest
+from scipy.spatial.distance import pdist
+from scipy.stats import halfnorm, invgamma, lognorm
+
+from womble import inference
+from womble.engines import choose_engine
+from womble.engines.base import Theta
+from womble.kernels import Matern
+from womble.priors import (
+    choose_priors,
+    default_priors,
+    domain_diameter,
+    inverse_gamma,
+    lengthscale_range,
+)
+from womble.spatial_data import spatial_data
+from womble.trend import Trend
+
+# Three densities on the positive half line, none of them a default, in metres and mg kg-1.
+USER = {
+    "lengthscale": lambda: pm.LogNormal.dist(mu=3.5, sigma=0.4),
+    "amplitude": lambda: pm.HalfNormal.dist(sigma=3.0),
+    "noise_sd": lambda: pm.InverseGamma.dist(alpha=4.0, beta=2.0),
+}
+USER_SCIPY = Theta(
+    lognorm(s=0.4, scale=np.exp(3.5)), halfnorm(scale=3.0), invgamma(4.0, scale=2.0)
+)
+
+
+@pytest.fixture(scope="module")
+def data(zinc):
+    return spatial_data(zinc, "zinc")
+
+
+@pytest.fixture(scope="module")
+def engine(data):
+    return choose_engine("dense", Matern(3.5), Trend("constant"), data)[0]
+
+
+class Silent:
+    """An engine without data: the posterior is the prior."""
+
+    def log_likelihood(self, theta):
+        return 0.0, np.zeros(3)
+
+
+def cases(data):
+    """Prior variables and the same densities in SciPy."""
+    low, high = lengthscale_range(data.coords)
+    alpha, beta = inverse_gamma(low, high)
+    sd = data.values.std()
+    default = Theta(invgamma(alpha, scale=beta), halfnorm(scale=2 * sd), halfnorm(scale=sd))
+    user = choose_priors(data, {name: make() for name, make in USER.items()})
+    return [(default_priors(data), default), (user, USER_SCIPY)]
+
+
+# --- the lengthscale -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 3.0), (0.02, 2.8), (5.0, 2000.0), (1e3, 1e6)])
+def test_inverse_gamma_leaves_one_percent_on_each_side(low, high):
+    alpha, beta = inverse_gamma(low, high)
+    law = invgamma(alpha, scale=beta)
+    # The ratio of quantiles is solved to 1e-12 or so; the second follows from it.
+    npt.assert_allclose([law.cdf(low), law.sf(high)], 0.01, rtol=1e-6)
+
+
+def test_lengthscale_range_is_spacing_and_twice_the_diameter():
+    x, y = np.meshgrid(3.0 * np.arange(7), 3.0 * np.arange(5))
+    coords = np.column_stack([x.ravel(), y.ravel()])
+    repeated = np.vstack([coords, coords[:9]])  # repeats are no neighbours
+    expected = (3.0, 2 * np.hypot(18, 12))
+    npt.assert_allclose(lengthscale_range(coords), expected, rtol=1e-14)
+    npt.assert_allclose(lengthscale_range(repeated), expected, rtol=1e-14)
+
+
+def test_clustered_sites_have_a_floor():
+    rng = np.random.default_rng(1)
+    centres = rng.uniform(0, 100, (10, 2))
+    coords = np.repeat(centres, 5, axis=0) + 1e-4 * rng.standard_normal((50, 2))
+    diameter = pdist(coords).max()
+    npt.assert_allclose(lengthscale_range(coords), (diameter / 200, 2 * diameter), rtol=1e-12)
+
+
+def test_diameter_from_the_hull_is_that_of_all_pairs():
+    coords = np.random.default_rng(2).standard_normal((1200, 2))
+    npt.assert_allclose(domain_diameter(coords), pdist(coords).max(), rtol=1e-14)
+    assert domain_diameter(coords[:, :1]) == np.ptp(coords[:, 0])
+
+
+# --- the user's ------------------------------------------------------------------------------
+
+
+def test_only_named_priors_are_replaced(data):
+    mine = pm.HalfNormal.dist(sigma=3.0)
+    chosen = choose_priors(data, {"amplitude": mine})
+    assert chosen["amplitude"] is mine
+    assert tuple(chosen) == Theta._fields
+
+
+def test_unknown_name_is_refused(data):
+    with pytest.raises(ValueError, match=r"`priors` may name lengthscale, amplitude.*got tau"):
+        choose_priors(data, {"tau": pm.HalfNormal.dist()})
+
+
+@pytest.mark.parametrize("prior", [1.0, halfnorm(scale=2.0), "HalfNormal"])
+def test_what_is_no_distribution_is_refused(data, prior):
+    with pytest.raises(TypeError, match=r"prior of noise_sd must be a PyMC distribution in user"):
+        choose_priors(data, {"noise_sd": prior})
+
+
+# --- the model -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", [0, 1], ids=["default", "user"])
+def test_log_density_is_prior_jacobian_and_likelihood(data, engine, case):
+    """log p(log t) = sum log p(t) + log t + log p(y | t), t in user units."""
+    priors, laws = cases(data)[case]
+    model = inference.pymc_model(engine, data, priors)
+    logp = model.compile_logp(mode="FAST_COMPILE")
+    for theta in (Theta(20.0, 1.0, 0.3), Theta(35.0, 2.5, 0.6), Theta(8.0, 0.5, 2.0)):
+        point = {f"{name}_log__": np.log(x) for name, x in theta._asdict().items()}
+        prior = sum(law.logpdf(x) + np.log(x) for law, x in zip(laws, theta, strict=True))
+        scaled = Theta(*(np.array(theta) / inference.theta_units(data)))
+        npt.assert_allclose(logp(point), prior + engine.log_likelihood(scaled)[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("case", [0, 1], ids=["default", "user"])
+def test_gradient_is_that_of_the_log_density(data, engine, case):
+    model = inference.pymc_model(engine, data, cases(data)[case][0])
+    logp = model.compile_logp(mode="FAST_COMPILE")
+    dlogp = model.compile_dlogp(mode="FAST_COMPILE")
+    names = [f"{name}_log__" for name in Theta._fields]
+    at, step = np.log([25.0, 1.7, 0.45]), 1e-4
+
+    def value(x):
+        return float(logp({name: np.array(number) for name, number in zip(names, x, strict=True)}))
+
+    numeric = [
+        (value(at + step * e) - value(at - step * e)) / (2 * step) for e in np.eye(len(names))
+    ]
+    gradient = dlogp({name: np.array(number) for name, number in zip(names, at, strict=True)})
+    # Truncation f''' step^2 / 6 with f''' of about 1e2, rounding 1e2 * 1e-16 / step.
+    npt.assert_allclose(np.ravel(gradient), numeric, atol=1e-6)
+
+
+def test_likelihood_out_of_range_is_a_divergence_and_no_error(data, engine):
+    """Leapfrog steps may overshoot to numbers whose squares overflow."""
+    model = inference.pymc_model(engine, data, default_priors(data))
+    logp = model.compile_logp(mode="FAST_COMPILE")
+    for far in (-800.0, 400.0):
+        for name in Theta._fields:
+            point = {f"{other}_log__": np.array(0.0) for other in Theta._fields}
+            point[f"{name}_log__"] = np.array(far)
+            assert logp(point) == -np.inf
+
+
+@pytest.mark.parametrize("case", [0, 1], ids=["default", "user"])
+def test_without_data_the_draws_are_the_prior(data, case):
+    import arviz
+
+    priors, laws = cases(data)[case]
+    model = inference.pymc_model(Silent(), data, priors)
+    draws, _ = inference.nuts(
+        model, draws=500, tune=500, chains=2, rng=np.random.default_rng(3), progress=False
+    )
+    for name, law in zip(Theta._fields, laws, strict=True):
+        for level in (0.1, 0.25, 0.5, 0.75, 0.9):
+            below = (draws[[name]] < law.ppf(level)).astype(float)
+            ess = float(arviz.ess(below, method="mean")[name])
+            error = np.sqrt(level * (1 - level) / ess)
+            assert abs(float(below[name].mean()) - level) < 4 * error, (name, level)

@@ -1,0 +1,5 @@
+"""python -m womble"""
+
+from womble.cli import app
+
+app()
