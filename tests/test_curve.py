@@ -67,7 +67,8 @@ def test_a_ring_is_a_line_as_drawn():
 
 
 @pytest.mark.parametrize(
-    ("longest", "counts"), [(None, (1, 1)), (10.0, (1, 1)), (3.0, (1, 2)), (1.0, (3, 4)), (0.9, (4, 5))]
+    ("longest", "counts"),
+    [(None, (1, 1)), (10.0, (1, 1)), (3.0, (1, 2)), (1.0, (3, 4)), (0.9, (4, 5))],
 )
 def test_segment_length_divides_evenly(longest, counts):
     pieces = segments([LineString([(0, 0), (3, 0), (3, 4)])], longest)
@@ -157,7 +158,7 @@ def test_no_curves_are_refused():
         read_curves([], None)
 
 
-# -- measures of known fields ------------------------------------------------------------------------
+# -- measures of known fields --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("resolution", [0.3, 1.0, 100.0])
@@ -200,7 +201,7 @@ def test_reversal_turns_the_gradient_measure_and_keeps_the_curvature_measure(ord
 
 def test_measures_add_under_splitting():
     line = LineString([(0.1, 0.2), (0.6, 0.3), (0.8, 0.9)])
-    # Panels of 0.05: five nodes take the waves of A2 (wave number 3 pi) to (3 pi 0.05 / 2)^10 / 10!.
+    # Five nodes on panels of 0.05 are off by (3 pi 0.05 / 2)^10 / 10! for waves of number 3 pi.
     whole, parts = (total(segments([line], d), A2.jets, 2, 0.1) for d in (None, 0.13))
     npt.assert_allclose(parts, whole, rtol=1e-9)
 

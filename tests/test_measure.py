@@ -14,7 +14,7 @@ from shapely.geometry import LineString, Point, Polygon, box
 from womble import curve, measure
 from womble.curve import measures, segments
 from womble.functional import Functional
-from womble.kernels import Matern, SquaredExponential
+from womble.kernels import Matern
 from womble.model import FieldModel
 
 GIVEN = {"lengthscale": 0.3, "amplitude": 8.0, "noise_sd": 1.0}
@@ -24,8 +24,6 @@ RING = Polygon([(0.3, 0.3), (0.7, 0.3), (0.7, 0.65), (0.3, 0.65)])
 
 every_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=repr)
 every_kernel_with_hessian = pytest.mark.parametrize("kernel", WITH_HESSIAN, ids=repr)
-# Smoothness left over for the curvature measure's variance; see `test_quadrature_error...`.
-SMOOTH = [kernel for kernel in KERNELS if kernel.differentiability > 3]
 
 
 def posterior(kernel=None, trend="constant", coords=COORDS, values=VALUES):
@@ -107,33 +105,40 @@ def panels(start, stop, count):
 CANCELLATION = 1e-11
 
 
+def mean_bound(covariance):
+    """A functional of the mean is at most |mean| = (y' K^-1 y)^(1/2), about n^(1/2), times its sd.
+
+    By Cauchy and Schwarz, with prior sds; posterior ones are of the same order for what the data
+    do not resolve.
+    """
+    return np.sqrt(len(VALUES) * (max(covariance[0, 0], 0) + CANCELLATION * covariance[1, 1]))
+
+
 @every_kernel
 @pytest.mark.parametrize("target", ["surface", "process"])
 def test_integral_of_the_gradient_along_a_curve_is_the_rise(kernel, target, monkeypatch):
     f = conditional(posterior(kernel), target)
     mean, covariance = rise_identity(f)
-    assert abs(mean[0]) < 1e-3 * np.sqrt(covariance[1, 1])
+    assert abs(mean[0]) < mean_bound(covariance)
     # Slopes |h| apart differ by |h|^(nu - 1) on a path, integrals over a panel are off by |h|^nu,
     # nearly independently in each of 1 / |h| panels: a variance of order |h|^(2 nu - 1), to 0.
     monkeypatch.setattr(curve, "PANEL", curve.PANEL / 4)
     _, finer = rise_identity(f)
     rate = 4 ** (2 * min(kernel.differentiability, 5) - 1)
-    print(kernel, np.sqrt(np.abs(covariance[0,0]/covariance[1,1])), finer[0,0]/covariance[0,0]*rate, finer[0,0]/finer[1,1])
-    assert finer[0, 0] < 1.3 * covariance[0, 0] / rate + CANCELLATION * finer[1, 1]
+    assert finer[0, 0] < 1.1 * covariance[0, 0] / rate + CANCELLATION * finer[1, 1]
 
 
 @every_kernel_with_hessian
 def test_flux_out_of_a_ring_is_the_integral_of_the_laplacian(kernel, monkeypatch):
     f = conditional(posterior(kernel))
     mean, covariance = flux_identity(f)
-    assert abs(mean[0]) < 1e-3 * np.sqrt(covariance[1, 1])
+    assert abs(mean[0]) < mean_bound(covariance)
     # Laplacians |h| apart differ by |h|^(nu - 2), integrals over a cell are off by |h|^nu, nearly
     # independently in each of 1 / |h|^2 cells: a variance of order |h|^(2 nu - 2).
     monkeypatch.setattr(curve, "PANEL", curve.PANEL / 2)
     _, finer = flux_identity(f)
     rate = 2 ** (2 * min(kernel.differentiability, 5) - 2)
-    print(kernel, np.sqrt(np.abs(covariance[0,0]/covariance[1,1])), finer[0,0]/covariance[0,0]*rate, finer[0,0]/finer[1,1])
-    assert finer[0, 0] < 1.3 * covariance[0, 0] / rate + CANCELLATION * finer[1, 1]
+    assert finer[0, 0] < 1.1 * covariance[0, 0] / rate + CANCELLATION * finer[1, 1]
 
 
 @every_kernel
@@ -156,7 +161,6 @@ def test_means_add_under_splitting(kernel):
     for q in ("gradient", "curvature"):
         added = parts.groupby("segment")[f"{q}_mean"].sum().to_numpy()
         difference = (added - whole[f"{q}_mean"]) / whole[f"{q}_sd"]
-        print(kernel, q, np.abs(difference).max())
         npt.assert_allclose(difference, 0, atol=1e-3)
 
 
@@ -203,9 +207,7 @@ def test_joint_law_of_segments_is_that_of_all_jets_at_all_nodes(kernel, target):
     sd = np.sqrt(np.diag(expected[1]))
     actual = f.joint(functional)
     npt.assert_allclose(actual[0] / sd, expected[0] / sd, atol=1e-8)
-    npt.assert_allclose(
-        actual[1] / np.outer(sd, sd), expected[1] / np.outer(sd, sd), atol=1e-8
-    )
+    npt.assert_allclose(actual[1] / np.outer(sd, sd), expected[1] / np.outer(sd, sd), atol=1e-8)
 
 
 def test_segments_in_chunks_have_the_law_of_all_together(monkeypatch):
@@ -229,7 +231,9 @@ def test_summaries_are_those_of_a_normal():
     for q in ("gradient", "curvature"):
         mean, sd = table[f"{q}_mean"], table[f"{q}_sd"]
         for name, level in (("q025", 0.025), ("q50", 0.5), ("q975", 0.975)):
-            npt.assert_allclose(table[f"{q}_{name}"], norm.ppf(level, mean, sd), atol=1e-9 * sd.max())
+            npt.assert_allclose(
+                table[f"{q}_{name}"], norm.ppf(level, mean, sd), atol=1e-9 * sd.max()
+            )
         p = norm.cdf(mean / sd)
         npt.assert_allclose(table[f"{q}_p_positive"], p, atol=1e-12)
         raw = np.where(p > 0.95, 1, np.where(p < 0.05, -1, 0))
@@ -247,7 +251,9 @@ def test_measures_find_the_truth_where_noise_is_small():
     coords = rng.uniform(size=(400, 2))
     post = FieldModel().condition(
         (coords, A2.value(coords) + 0.01 * rng.standard_normal(400)),
-        lengthscale=0.4, amplitude=8.0, noise_sd=0.01,
+        lengthscale=0.4,
+        amplitude=8.0,
+        noise_sd=0.01,
     )
     table = womble(post, RING)
     pieces = segments([RING])
@@ -304,7 +310,6 @@ def quadrature_change(kernel, monkeypatch):
 )
 def test_quadrature_error_is_below_a_thousandth(kernel, quantity, monkeypatch):
     of_mean, of_sd = quadrature_change(kernel, monkeypatch)[quantity]
-    print(kernel, quantity, of_mean, of_sd)
     assert of_mean < 1e-3
     assert of_sd < 1e-3
 

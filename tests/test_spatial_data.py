@@ -148,7 +148,8 @@ def test_units_come_from_attrs_unless_given(arrays):
 def test_log_transform_and_its_units(arrays):
     data = spatial_data(arrays, transform="log", units="mg kg-1")
     npt.assert_array_equal(data.values, np.log(arrays[1]))
-    assert (data.units, data.link_units) == ("mg kg-1", "log(mg kg-1)")
+    assert (data.units, data.link_units) == ("mg kg-1", "ln(re 1 mg kg-1)")
+    assert data.difference_units == "1"
     assert spatial_data(arrays, units="mg kg-1").link_units == "mg kg-1"
     assert spatial_data(arrays, transform="log").link_units is None
 

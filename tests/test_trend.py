@@ -23,7 +23,12 @@ def test_jets_are_differences_of_the_basis(name, dimension):
 
 @pytest.mark.parametrize(
     ("name", "counts"),
-    [("none", (0, 0, 0)), ("constant", (1, 1, 1)), ("linear", (2, 3, 4)), ("quadratic", (3, 6, 10))],
+    [
+        ("none", (0, 0, 0)),
+        ("constant", (1, 1, 1)),
+        ("linear", (2, 3, 4)),
+        ("quadratic", (3, 6, 10)),
+    ],
 )
 def test_basis_has_every_monomial(name, counts):
     for dimension, count in zip((1, 2, 3), counts, strict=True):

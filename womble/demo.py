@@ -109,7 +109,7 @@ def _figures(out, posterior, surface, boundaries, segments) -> list[Path]:
 
     figures = {
         "data": lambda: wb.plot.data(
-            posterior.data.coords, posterior.data.values, label="log zinc (log(mg/kg))"
+            posterior.data.coords, posterior.data.values, label="log zinc"
         ),
         "value": lambda: wb.plot.surface(surface, "value"),
         "slope_x": lambda: wb.plot.surface(surface, "dx"),

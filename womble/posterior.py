@@ -75,7 +75,7 @@ class Posterior:
 
         from womble.inference import diagnostics
 
-        link, length = self.data.link_units, self.data.coordinate_units
+        link, length = self.data.difference_units, self.data.coordinate_units
         units = Theta(lengthscale=length, amplitude=link, noise_sd=link)._asdict()
         found = {} if self.given else diagnostics(self.draws)
         rows = {}
@@ -260,6 +260,7 @@ class Posterior:
             attributes={
                 "name": self._field_name(transformed),
                 "units": self.data.units if transformed else self.data.link_units,
+                "difference_units": self.data.units if transformed else self.data.difference_units,
                 "coordinate_units": self.data.coordinate_units,
                 "source": self._source(),
             },

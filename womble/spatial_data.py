@@ -112,10 +112,15 @@ class SpatialData:
 
     @property
     def link_units(self) -> str | None:
-        """Units of `values`: `units`, or "log(units)" after a log transform; None if unknown."""
+        """Units of `values`; after a log transform UDUNITS' "ln(re 1 units)"; None if unknown."""
         if self.transform is None or self.units is None:
             return self.units
-        return f"log({self.units})"
+        return f"ln(re 1 {self.units})"
+
+    @property
+    def difference_units(self) -> str | None:
+        """Units of differences of `values`, and so of their derivatives: 1 for logarithms."""
+        return self.units if self.transform is None else "1"
 
 
 def spatial_data(

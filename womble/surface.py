@@ -47,7 +47,7 @@ QUANTITIES: dict[str, Quantity] = {
     "dxx": Quantity("second derivative along x", 2, 1, 2, True, _component(3)),
     "dxy": Quantity("mixed second derivative", 2, 1, 2, True, _component(4)),
     "dyy": Quantity("second derivative along y", 2, 1, 2, True, _component(5)),
-    "gradient_magnitude": Quantity("slope", 1, 1, 1, False, jet.gradient_magnitude),
+    "gradient_magnitude": Quantity("steepness", 1, 1, 1, False, jet.gradient_magnitude),
     "gradient_direction": Quantity("uphill direction", 1, 0, 0, False, jet.gradient_direction),
     "laplacian": Quantity("Laplacian", 2, 1, 2, True, jet.laplacian),
     "gaussian_curvature": Quantity(
@@ -99,7 +99,8 @@ def surface(
     rule, alpha
         See `womble.decision`.
     attributes : mapping
-        "units" of the field on this scale, "coordinate_units", "name".
+        "name" of the field, its "units" on this scale, the "difference_units" that its derivatives
+        have, "coordinate_units" and "source".
 
     Returns
     -------
@@ -191,15 +192,21 @@ def _described(
     attributes: Mapping[str, str | None],
 ) -> xr.Dataset:
     """Add CF attributes, coordinates' units and the CRS."""
-    field, units = attributes["name"], attributes["units"]
+    field, length = attributes["name"], attributes["coordinate_units"]
     for name, variable in ds.data_vars.items():
         base = str(name).removesuffix("_p_positive").removesuffix("_significant")
         quantity = QUANTITIES[base]
+        label = field if base == "value" else f"{quantity.long_name} of {field}"
+        if base == "value":
+            units = attributes["units"]
+        else:
+            difference = attributes["difference_units"]
+            units = derivative_units(difference, length, quantity.length, quantity.response)
         if name.endswith("_p_positive"):
-            described = {"long_name": f"P({quantity.long_name} > 0)", "units": "1"}
+            described = {"long_name": f"P({label} > 0)", "units": "1"}
         elif name.endswith("_significant"):
             described = {
-                "long_name": f"sign of {quantity.long_name} where significant",
+                "long_name": f"sign of {label} where significant",
                 "units": "1",
                 "flag_values": [-1.0, 0.0, 1.0],
                 "flag_meanings": "negative not_significant positive",
@@ -207,23 +214,22 @@ def _described(
             }
         elif name == "gradient_direction":
             described = {
-                "long_name": f"{quantity.long_name} of {field}",
+                "long_name": label,
                 "units": "degree",
                 "comment": "counter-clockwise from the x axis; circular mean and sd",
             }
         else:
-            described = {"long_name": f"{quantity.long_name} of {field}"}
-            found = derivative_units(
-                units, attributes["coordinate_units"], quantity.length, quantity.response
-            )
-            described |= {"units": found} if found else {}
+            described = {"long_name": label} | ({"units": units} if units else {})
         variable.attrs.update(described)
     if scale == "response":
         ds.attrs["comment"] = "response scale: means need not exist, use the median q50"
-    for axis in "xy":
+    for axis, projected in (("x", "easting"), ("y", "northing")):
         ds[axis].attrs = {"axis": axis.upper(), "long_name": axis}
-        if attributes["coordinate_units"]:
-            ds[axis].attrs["units"] = attributes["coordinate_units"]
+        if grid.crs is not None:
+            standard = {"standard_name": f"projection_{axis}_coordinate"}
+            ds[axis].attrs |= {"long_name": projected} | standard
+        if length:
+            ds[axis].attrs["units"] = length
     ds.attrs |= {"Conventions": "CF-1.11", "scale": scale, "source": attributes["source"]}
     if grid.crs is not None:
         import rioxarray  # noqa: F401  (registers .rio)

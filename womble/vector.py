@@ -90,7 +90,7 @@ def segment_frame(
         if order is None or "_p_" in name or "_significant" in name:
             continue
         order += str(name).startswith("average_")
-        unit = derivative_units(data.link_units, data.coordinate_units, order)
+        unit = derivative_units(data.difference_units, data.coordinate_units, order)
         frame.attrs["units"] |= {name: unit} if unit else {}
     return frame
 
@@ -106,7 +106,7 @@ def boundary_frame(
         table["rule"] = ""
     columns = ["boundary_id", *(name for name in table if name != "boundary_id")]
     frame = gpd.GeoDataFrame(table[columns], geometry=lines, crs=data.crs)
-    slope = derivative_units(data.link_units, data.coordinate_units, 1)
+    slope = derivative_units(data.difference_units, data.coordinate_units, 1)
     length = data.coordinate_units
     steepness = dict.fromkeys(name for name in columns if name.startswith("steepness"))
     units = dict.fromkeys(steepness, slope) | {"length": length, "position_sd": length}

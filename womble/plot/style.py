@@ -1,6 +1,7 @@
 """What all plots share: units in labels, colours, axes, colour bars and notes."""
 
 import re
+import textwrap
 from typing import Any
 
 import geopandas as gpd
@@ -17,6 +18,9 @@ from womble.readers import UNIT_SYMBOLS, coordinate_units
 
 POSITIVE, NEGATIVE = "#b2182b", "#2166ac"  # the ends of RdBu_r
 INK, NO_DATA = "0.15", "0.88"  # greys: lines and text; the ground where nothing is predicted
+
+# Characters of small print that fit below the narrowest map.
+NOTE_WIDTH = 60
 
 
 def colours(values: ArrayLike, signed: bool = False) -> dict[str, Any]:
@@ -95,7 +99,8 @@ def finish(ax: Axes, title: str, *notes: str, rule: str | None = None) -> Axes:
     if notes or rule:
         old = ax.get_legend()
         earlier = [old.get_title().get_text()] if old else []
-        text = "\n".join([*earlier, *notes, f"rule: {rule or 'not recorded'}"])
+        new = [*notes, f"rule: {rule or 'not recorded'}"]
+        text = "\n".join([*earlier, *(textwrap.fill(note, NOTE_WIDTH) for note in new)])
         # 40 points hold the tick labels and the axis label, at any size of the axes.
         below = ax.transAxes + ScaledTranslation(0, -40 / 72, ax.figure.dpi_scale_trans)
         place = {"loc": "upper left", "bbox_to_anchor": (0, 0), "bbox_transform": below}
