@@ -123,6 +123,14 @@ def test_curves_without_length_are_refused(geometries):
         segments(geometries)
 
 
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_vertices_must_be_finite(hole):
+    with np.errstate(invalid="ignore"):  # shapely's own, at a NaN
+        line = LineString([(0, 0), (1, 0), (hole, 1), (2, 2), (3, 2)])
+    with pytest.raises(ValueError, match="`curves` must have finite vertices"):
+        segments([line])
+
+
 @pytest.mark.parametrize("length", [0.0, -1.0, np.nan, np.inf])
 def test_segment_length_must_be_positive(length):
     with pytest.raises(ValueError, match="`segment_length` must be positive; got"):

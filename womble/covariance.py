@@ -252,11 +252,12 @@ def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) 
     place, wanted = _union(list(weights))
     out = np.zeros((functional.size, functional.size))
     step = max(1, PAIRS_PER_BLOCK // len(nodes))
+    whole = step >= len(nodes)
     for start in range(0, len(nodes), step):
         block = slice(start, start + step)
         derivative = pair_partials(kernel, scale, nodes[block], nodes, wanted)
         for i, left in enumerate(weights.values()):
             for j, (b, right) in enumerate(weights.items()):
-                half = left[:, block] @ derivative[:, place[i, j]]
+                half = (left if whole else left[:, block]) @ derivative[:, place[i, j]]
                 out += (-1) ** len(b) * (right @ half.T).T
     return 0.5 * (out + out.T)

@@ -80,7 +80,8 @@ def segments(geometries: Any, segment_length: float | None = None) -> Segments:
     TypeError
         If a geometry is no line and no polygon.
     ValueError
-        If `segment_length` is not positive, or nothing with a length is left.
+        If `segment_length` is not positive, a vertex is not finite, or nothing with a length is
+        left.
     """
     if segment_length is not None and not (np.isfinite(segment_length) and segment_length > 0):
         raise ValueError(f"`segment_length` must be positive; got {segment_length!r}.")
@@ -118,6 +119,11 @@ def _rings(part: Any) -> list[Any]:
 
 def _runs(vertices: FloatArray, longest: float | None) -> FloatArray:
     """Start and stop of each segment along one line, shape (q, 2, 2)."""
+    if not np.isfinite(vertices).all():
+        raise ValueError(
+            "`curves` must have finite vertices; got NaN or infinity. Correct them, or split the "
+            "line there."
+        )
     steps = np.diff(vertices, axis=0)
     lengths = np.hypot(*steps.T)
     real = lengths > 0

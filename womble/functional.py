@@ -12,7 +12,11 @@ from womble import jet
 from womble.arrays import FloatArray
 
 
-@dataclass(frozen=True)
+# Weights of up to this many entries are kept as full arrays, whose products cost far less to set up.
+FULL_ENTRIES = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
 class Functional:
     """Rows of weighted sums of jets: row q is sum_i weights[q, i] . J f(nodes[i]).
 
@@ -36,12 +40,13 @@ class Functional:
         return self.weights.shape[0]
 
     @cached_property
-    def by_component(self) -> dict[tuple[int, ...], csr_array]:
-        """The weights of each component that has any, shape (q, m) each."""
+    def by_component(self) -> dict[tuple[int, ...], csr_array | FloatArray]:
+        """The weights of each component that has any, shape (q, m) each; full arrays if small."""
         columns = jet.components(self.nodes.shape[1], self.order)
         split = csc_array(self.weights)
         parts = {a: csr_array(split[:, i :: len(columns)]) for i, a in enumerate(columns)}
-        return {a: w for a, w in parts.items() if w.nnz}
+        full = self.size * len(self.nodes) <= FULL_ENTRIES
+        return {a: w.toarray() if full else w for a, w in parts.items() if w.nnz}
 
     def apply(self, jets: FloatArray) -> FloatArray:
         """The rows for given jets at the nodes, shape (m, c) -> (q,) or (m, c, k) -> (q, k)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -98,10 +99,15 @@ class InUserUnits:
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
-        units = self._units(functional.nodes, functional.order)
-        scaled = functional.rescaled(self.scaling.origin, self.scaling.length, units)
-        mean, covariance = self.scaled.joint(scaled)
+        mean, covariance = self.scaled.joint(_rescaled(functional, self.scaling))
         value_weights = functional.by_component.get(())
         if value_weights is not None:
             mean = mean + self.offset * np.asarray(value_weights.sum(axis=1)).ravel()
         return mean, covariance
+
+
+# Every posterior draw asks for the same few functionals: a curve's chunks.
+@lru_cache(maxsize=1024)
+def _rescaled(functional: Functional, scaling: Scaling) -> Functional:
+    units = scaling.jet_units(functional.nodes.shape[1], functional.order)
+    return functional.rescaled(scaling.origin, scaling.length, units)
