@@ -246,7 +246,7 @@ def test_by_component_is_the_weights_taken_apart():
     assert list(parts) == [(0,), (0, 1), (1, 1)]
     for indices, part in parts.items():
         column = jet.components(2, 2).index(indices)
-        npt.assert_array_equal(part.toarray(), W[:, column::6])
+        npt.assert_array_equal(part, W[:, column::6])
 
 
 @pytest.mark.parametrize("order", [1, 2])

@@ -27,9 +27,7 @@ USER = {
     "amplitude": lambda: pm.HalfNormal.dist(sigma=3.0),
     "noise_sd": lambda: pm.InverseGamma.dist(alpha=4.0, beta=2.0),
 }
-USER_SCIPY = Theta(
-    lognorm(s=0.4, scale=np.exp(3.5)), halfnorm(scale=3.0), invgamma(4.0, scale=2.0)
-)
+USER_SCIPY = Theta(lognorm(s=0.4, scale=np.exp(3.5)), halfnorm(scale=3.0), invgamma(4.0, scale=2.0))
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,14 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled import ExponentialPolynomials, sums_of_products
-from womble.functional import Functional
+from womble.functional import Functional, Panels
 from womble.kernels import Kernel
 
 # Pairs of points treated at a time, so that the handful of arrays in play stay in cache.
 PAIRS_PER_BLOCK = 16_384
+
+# Gauss-Legendre nodes for the variance of one panel: exact to rounding on half a lengthscale.
+FINE_NODES = 20
 
 Indices = tuple[int, ...]
 
@@ -260,4 +263,35 @@ def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) 
             for j, (b, right) in enumerate(weights.items()):
                 half = (left if whole else left[:, block]) @ derivative[:, place[i, j]]
                 out += (-1) ** len(b) * (right @ half.T).T
-    return 0.5 * (out + out.T)
+    out = 0.5 * (out + out.T)
+    if functional.panels is not None:
+        diagonal = np.einsum("ii->i", out)
+        np.add.at(diagonal, functional.panels.row, _cusps(kernel, scale, functional.panels))
+    return out
+
+
+def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
+    r"""What Gauss-Legendre in both points misses of each panel's prior variance, shape (m,).
+
+    On a straight line h is orthogonal to n: the normal derivatives have covariances
+    :math:`c_1 = -(\sigma / \ell)^2 D \rho` and :math:`c_2 = 3 (\sigma / \ell^2)^2 D^2 \rho`, and
+    none with each other; and
+
+    .. math:: \int_0^p \int_0^p c(|s - t|)\, ds\, dt = 2 \int_0^p (p - t)\, c(t)\, dt,
+
+    whose integrand is smooth.
+    """
+    x, w = np.polynomial.legendre.leggauss(panels.nodes)
+    pairs, pair_weights = 0.5 * np.abs(np.subtract.outer(x, x)).ravel(), np.outer(w, w).ravel() / 4
+    t, fine = np.polynomial.legendre.leggauss(FINE_NODES)
+    t, fine = 0.5 * (t + 1), 0.5 * fine
+    share = np.concatenate([t, pairs])
+    weights = np.concatenate([2 * fine * (1 - t), -pair_weights])
+    variance = np.empty(len(panels.row))
+    for order, factor in ((1, -1.0), (2, 3.0)):
+        of = panels.order == order
+        if of.any():
+            z = panels.length[of, None] * share / scale.lengthscale
+            variance[of] = factor * kernel.radial(z, order) @ weights
+    units = panels.weight * panels.length * scale.amplitude / scale.lengthscale**panels.order
+    return units**2 * variance

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array
 
 from womble import jet
 from womble.arrays import FloatArray
 
-
-# Weights of up to this many entries are kept as full arrays, whose products cost far less to set up.
+# Weights of up to this many entries are full arrays: their products cost far less to set up.
 FULL_ENTRIES = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """Straight pieces over which rows of a Functional integrate a derivative along the normal.
+
+    The covariance of what is integrated has a cusp where two points of one panel meet, which no
+    quadrature in both points resolves well; knowing the panels, `covariance` integrates it exactly.
+
+    Attributes
+    ----------
+    row : int array, shape (m,)
+        The row that each panel is part of.
+    order : int array, shape (m,)
+        1 integrates grad f . n, 2 integrates n' Hess f n.
+    length : array, shape (m,)
+        In coordinate units.
+    weight : array, shape (m,)
+        What the integral is multiplied by.
+    nodes : int
+        Gauss-Legendre nodes on each.
+    """
+
+    row: npt.NDArray[np.intp]
+    order: npt.NDArray[np.intp]
+    length: FloatArray
+    weight: FloatArray
+    nodes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +56,14 @@ class Functional:
         Column i * c + a weighs component a of the jet at node i.
     order : int
         Order of the jets, which fixes c.
+    panels : Panels, optional
+        The straight pieces that the weights integrate over, where they do.
     """
 
     nodes: FloatArray
     weights: csr_array
     order: int
+    panels: Panels | None = None
 
     @property
     def size(self) -> int:
@@ -65,4 +96,10 @@ class Functional:
         weights = self.weights @ csr_array(
             (np.tile(units, len(self.nodes)), (np.arange(self.weights.shape[1]),) * 2)
         )
-        return Functional((self.nodes - origin) / length, csr_array(weights), self.order)
+        panels = self.panels
+        if panels is not None:
+            # A derivative along a unit vector has the units of the first component of its order.
+            first = [jet.size(self.nodes.shape[1], order) for order in range(self.order)]
+            factor = length * units[first][panels.order - 1]
+            panels = replace(panels, length=panels.length / length, weight=panels.weight * factor)
+        return Functional((self.nodes - origin) / length, csr_array(weights), self.order, panels)

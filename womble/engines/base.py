@@ -24,6 +24,14 @@ class Theta(NamedTuple):
     noise_sd: float
 
 
+class Path(Protocol):
+    """One draw of the field, as a function of location."""
+
+    def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
+        """Jets at `points` (p, d), shape (p, c): the same at the same point, to rounding."""
+        ...
+
+
 class Conditional(Protocol):
     """The field given data and hyperparameters: f | y, theta."""
 
@@ -49,6 +57,17 @@ class Conditional(Protocol):
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """Mean (q,) and covariance (q, q) of the rows of a Functional."""
+        ...
+
+    def path(self, rng: np.random.Generator, domain: FloatArray) -> Path:
+        """One draw as a function, good inside a box that holds the data.
+
+        Parameters
+        ----------
+        rng : Generator
+        domain : array, shape (2, d)
+            Lowest and highest corner of the box.
+        """
         ...
 
 
@@ -111,3 +130,55 @@ class InUserUnits:
 def _rescaled(functional: Functional, scaling: Scaling) -> Functional:
     units = scaling.jet_units(functional.nodes.shape[1], functional.order)
     return functional.rescaled(scaling.origin, scaling.length, units)
+
+    def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
+        """See `Conditional.path`."""
+        scaled = self.scaled.path(rng, self.scaling.coords_in(domain))
+        return PathInUserUnits(scaled, self.scaling, self.offset, domain)
+
+
+@dataclass(frozen=True, eq=False)
+class PathInUserUnits:
+    """A Path in scaled coordinates and values, seen in the user's.
+
+    Parameters
+    ----------
+    scaled : Path
+    scaling : Scaling
+    offset : float
+        Added to the value.
+    domain : array, shape (2, d)
+        Lowest and highest corner of the box in which the path is good.
+    """
+
+    scaled: Path
+    scaling: Scaling
+    offset: float
+    domain: FloatArray
+
+    def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
+        """See `Path.jets`.
+
+        Raises
+        ------
+        ValueError
+            If a point is outside the domain.
+        """
+        require_inside(points, self.domain)
+        out = self.scaled.jets(self.scaling.coords_in(points), order)
+        out *= self.scaling.jet_units(points.shape[1], order)
+        out[:, 0] += self.offset
+        return out
+
+
+def require_inside(points: FloatArray, domain: FloatArray) -> None:
+    """Refuse points outside the box that paths were drawn for: the field repeats beyond it."""
+    outside = ((points < domain[0]) | (points > domain[1])).any(axis=1)
+    if outside.any():
+        low, high = (", ".join(f"{x:.10g}" for x in corner) for corner in domain)
+        first = ", ".join(f"{x:.10g}" for x in points[outside.argmax()])
+        raise ValueError(
+            f"points must lie in the box from ({low}) to ({high}) that these paths were drawn "
+            f"for; {outside.sum()} of {len(points)} do not, the first at ({first}). Draw the paths "
+            "with a larger `domain`."
+        )

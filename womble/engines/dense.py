@@ -19,6 +19,7 @@ from womble.covariance import (
     jet_covariance,
 )
 from womble.engines.base import Target, Theta
+from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD, Trend
@@ -69,11 +70,11 @@ class DenseEngine:
         return self.kernel.exponential_polynomials(RADIALS)
 
     def _radial_matrices(self, lengthscale: float) -> tuple[FloatArray, FloatArray]:
-        """R and z^2 D rho = -lengthscale dR / d lengthscale, right on and above the diagonal."""
+        """R and z^2 D rho = -lengthscale dR / d lengthscale, at least on and above the diagonal."""
         closed = self._closed_forms
         if closed is None:
             return tuple(self.kernel.radials(self.distances / lengthscale, RADIALS))
-        correlation, stretch = np.empty_like(self.distances), np.empty_like(self.distances)
+        correlation, stretch = np.zeros_like(self.distances), np.zeros_like(self.distances)
         triangles(
             self.distances,
             lengthscale,
@@ -240,3 +241,7 @@ class DenseConditional:
         mean = C @ self.weights
         A = C @ self.whitener.T
         return mean, V - A @ A.T
+
+    def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
+        """See `Conditional.path`."""
+        return draw_path(self, rng, domain)

@@ -37,6 +37,27 @@ class Kernel(ABC):
         Normalised so that rho(h) = (2 pi)^-d int S(|w|) exp(i w . h) dw.
         """
 
+    def spectral_moment(
+        self, beyond: FloatArray | float, dimension: int, power: int
+    ) -> FloatArray | float:
+        """(2 pi)^-d int S(|w|) |w|^power dw over |w| > beyond; 1 for power = beyond = 0."""
+        raise ValueError(self._no_fourier_paths())
+
+    def frequency_beyond(
+        self, share: FloatArray | float, beyond: FloatArray | float, dimension: int, power: int
+    ) -> FloatArray | float:
+        """The radius above `beyond` outside which that `share` of the moment lies.
+
+        With uniform shares these are draws from the density proportional to S |w|^power.
+        """
+        raise ValueError(self._no_fourier_paths())
+
+    def _no_fourier_paths(self) -> str:
+        return (
+            f"{self!r} has no closed form of its spectrum's tail, which paths need. "
+            "Use Matern(nu) or SquaredExponential(), or moments in place of paths."
+        )
+
     def radials(self, z: FloatArray, terms: list[tuple[int, int]]) -> list[FloatArray]:
         """`radial` at several (order, power) pairs; kernels that can share work override it."""
         return [self.radial(z, order, power) for order, power in terms]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import comb, factorial, lgamma
 
 import numpy as np
-from scipy.special import gamma, kve
+from scipy.special import betainc, betaincinv, gamma, kve
 
 from womble.arrays import FloatArray
 from womble.compiled import ExponentialPolynomials
@@ -128,6 +128,26 @@ class Matern(Kernel):
         nu, half = self.nu, dimension / 2
         log_front = dimension * np.log(2) + half * np.log(np.pi) + lgamma(nu + half) - lgamma(nu)
         return np.exp(log_front + nu * np.log(2 * nu) - (nu + half) * np.log(2 * nu + frequency**2))
+
+    def spectral_moment(
+        self, beyond: FloatArray | float, dimension: int, power: int
+    ) -> FloatArray | float:
+        """See `Kernel.spectral_moment`; power < 2 nu.
+
+        |w|^2 / (2 nu) follows a beta prime law of parameters d/2 and nu, so that x = 2 nu /
+        (2 nu + |w|^2) follows a beta law, and the moments are incomplete beta functions.
+        """
+        a2, p, q = 2 * self.nu, (dimension + power) / 2, self.nu - power / 2
+        log_whole = lgamma(p) + lgamma(q) - lgamma(dimension / 2) - lgamma(self.nu)
+        return a2 ** (power / 2) * np.exp(log_whole) * betainc(q, p, a2 / (a2 + beyond**2))
+
+    def frequency_beyond(
+        self, share: FloatArray | float, beyond: FloatArray | float, dimension: int, power: int
+    ) -> FloatArray | float:
+        """See `Kernel.frequency_beyond`; power < 2 nu."""
+        a2, p, q = 2 * self.nu, (dimension + power) / 2, self.nu - power / 2
+        x = betaincinv(q, p, share * betainc(q, p, a2 / (a2 + beyond**2)))
+        return np.sqrt(a2 * (1 - x) / x)
 
 
 def _polynomial(x: FloatArray, coefficients: FloatArray, shift: int) -> FloatArray:

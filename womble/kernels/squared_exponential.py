@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gamma, gammaincc, gammainccinv
 
 from womble.arrays import FloatArray
 from womble.compiled import ExponentialPolynomials
@@ -46,3 +47,18 @@ class SquaredExponential(Kernel):
     def spectral_density(self, frequency: FloatArray, dimension: int) -> FloatArray:
         """(2 pi)^(d/2) exp(-w^2 / 2); shape of `frequency`."""
         return (2 * np.pi) ** (dimension / 2) * np.exp(-0.5 * frequency**2)
+
+    def spectral_moment(
+        self, beyond: FloatArray | float, dimension: int, power: int
+    ) -> FloatArray | float:
+        """See `Kernel.spectral_moment`: |w|^2 / 2 follows a gamma law of shape d/2."""
+        shape = (dimension + power) / 2
+        whole = 2 ** (power / 2) * gamma(shape) / gamma(dimension / 2)
+        return whole * gammaincc(shape, beyond**2 / 2)
+
+    def frequency_beyond(
+        self, share: FloatArray | float, beyond: FloatArray | float, dimension: int, power: int
+    ) -> FloatArray | float:
+        """See `Kernel.frequency_beyond`."""
+        shape = (dimension + power) / 2
+        return np.sqrt(2 * gammainccinv(shape, share * gammaincc(shape, beyond**2 / 2)))

@@ -1,0 +1,137 @@
+r"""Posterior paths by Matheron's rule: a prior path, moved by what the data say of it.
+
+With a prior path f0, trend coefficients b0 and noise e drawn from the prior,
+
+.. math:: f = f_0 + H (b_0 + B H' v) + \sum_i v_i\, k(\cdot, s_i), \qquad
+          v = K^{-1} (y - H b_0 - f_0(X) - e)
+
+is a draw from the posterior, as a function.
+
+References
+----------
+Journel and Huijbregts (1978), sec. VII.A.1; Wilson et al. (2020, 2021), pathwise conditioning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from womble import jet
+from womble.arrays import FloatArray
+from womble.covariance import Scale, cross_covariance
+from womble.engines.fourier import FourierPath, FourierPrior
+from womble.trend import COEFFICIENT_SD
+
+if TYPE_CHECKING:
+    from womble.engines.dense import DenseConditional, DenseEngine
+
+# Of `update_error`, in posterior sds. The error measured in means of jets was 2 to 20 times less
+# (nu = 3/2, 5/2, 7/2; noise 0.003 to 0.3 sd; even and clustered data): below 1% of an sd.
+UPDATE_TOLERANCE = 0.02
+# Numbers in the largest array of one tile of points: 8 MB.
+TILE_ENTRIES = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class DensePath:
+    """One posterior path of the dense engine.
+
+    Attributes
+    ----------
+    engine : DenseEngine
+    scale : Scale
+    fourier : FourierPath
+        The prior path; with the update's kernel sum where the band is wide enough for it.
+    trend_weights : array, shape (k,), or None
+        Of the trend's basis; None for the process alone.
+    kernel_weights : array, shape (n,), or None
+        v, where the kernel is summed over the data; None where the band holds that sum.
+    """
+
+    engine: DenseEngine
+    scale: Scale
+    fourier: FourierPath
+    trend_weights: FloatArray | None
+    kernel_weights: FloatArray | None
+
+    def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
+        """Jets at `points` (p, d) inside the domain, shape (p, c).
+
+        A function of the point, to 1e-9 of the prior sd of each component.
+        """
+        widest = 2 * len(self.fourier.tail.coefficients) + 6
+        if self.kernel_weights is not None:
+            widest = max(widest, 6 * len(self.kernel_weights))
+        step = max(1, TILE_ENTRIES // widest)
+        out = np.empty((len(points), jet.size(points.shape[1], order)))
+        for start in range(0, len(points), step):
+            tile = slice(start, start + step)
+            out[tile] = self._tile(points[tile], order)
+        return out
+
+    def _tile(self, points: FloatArray, order: int) -> FloatArray:
+        engine = self.engine
+        out = self.fourier.jets(points, order)
+        if self.trend_weights is not None:
+            out += engine.trend.jets(points, order) @ self.trend_weights
+        if self.kernel_weights is not None:
+            C = cross_covariance(engine.kernel, self.scale, points, engine.coords, order)
+            out += C @ self.kernel_weights
+        return out
+
+
+def draw_path(
+    conditional: DenseConditional, rng: np.random.Generator, domain: FloatArray
+) -> DensePath:
+    """One posterior path.
+
+    Parameters
+    ----------
+    conditional : DenseConditional
+    rng : Generator
+    domain : array, shape (2, d)
+        Corners of a box that holds the data and all points that the path will be asked for.
+    """
+    engine, theta = conditional.engine, conditional.theta
+    scale = Scale(theta.amplitude, theta.lengthscale)
+    prior = FourierPrior(engine.kernel, scale, domain)
+    path = prior.draw(rng)
+    b0 = rng.standard_normal(engine.trend_basis.shape[1])
+    e = theta.noise_sd * rng.standard_normal(len(engine.values))
+    residual = engine.values - engine.trend_basis @ b0 - path.jets(engine.coords, 0)[:, 0] - e
+    v = conditional.whitener.T @ (conditional.whitener @ residual)
+    trend_weights = None
+    if conditional.target == "surface":
+        trend_weights = COEFFICIENT_SD * (b0 + engine.trend_basis.T @ v)
+    if update_error(prior, engine.coords, theta.noise_sd) > UPDATE_TOLERANCE:
+        return DensePath(engine, scale, path, trend_weights, v)
+    # k(h) = sum_k S(w_k) / prod(P) exp(i w_k . h) on the band: the sum over data joins the series.
+    update = prior.spectrum * prior.torus.adjoint(engine.coords, v)
+    path = replace(path, coefficients=path.coefficients + update)
+    return DensePath(engine, scale, path, trend_weights, None)
+
+
+def update_error(prior: FourierPrior, coords: FloatArray, noise_sd: float) -> float:
+    r"""What leaving the tail out of the update's kernel costs a mean, in posterior sds, at most.
+
+    The update of the tail that is lost has mean square :math:`C_t K^{-1} C_t'`, C_t being the
+    tail's covariance with the data: what the data tell of the tail through their noise. For N data
+    within a wavelength of the band's edge it is at most :math:`N \, \mathrm{Var}(f_t) / \tau^2` of
+    the tail's own variance, which the posterior variance contains.
+
+    Parameters
+    ----------
+    prior : FourierPrior
+    coords : array, shape (n, d)
+    noise_sd : float
+        tau; 0 gives infinity.
+    """
+    if noise_sd == 0:
+        return np.inf
+    cells = np.floor(coords * prior.torus.edge / (2 * np.pi))
+    _, counts = np.unique(cells, axis=0, return_counts=True)
+    share = prior.tail_share(0)
+    return float(prior.scale.amplitude * np.sqrt(share * counts.max()) / noise_sd)

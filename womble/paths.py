@@ -1,0 +1,131 @@
+"""Posterior draws as functions: their jets at any points, again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from womble import jet
+from womble.arrays import FloatArray
+from womble.engines.base import Conditional, Path, require_inside
+from womble.engines.ensemble import WORKERS, Ensemble
+from womble.kernels import Kernel
+from womble.spatial_data import query_points
+
+# Room around the data, as a share of the longest side of their box, unless a domain is given.
+MARGIN = 0.1
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """S draws of the field, each a function of location. Made by `Posterior.paths`.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        In user units.
+    kernel : Kernel
+    domain : array, shape (2, d)
+        Lowest and highest corner of the box in which they can be asked, in coordinate units.
+    """
+
+    paths: tuple[Path, ...]
+    kernel: Kernel
+    domain: FloatArray
+
+    def __len__(self) -> int:
+        """Number of draws."""
+        return len(self.paths)
+
+    def jets(self, points: Any, order: int = 2) -> FloatArray:
+        """Value, gradient and Hessian of every draw at the same points.
+
+        Parameters
+        ----------
+        points : array, shape (p, d), or points as a GeoDataFrame or GeoSeries
+            In coordinate units, inside the domain.
+        order : {0, 1, 2}
+            Highest derivative.
+
+        Returns
+        -------
+        array, shape (S, p, c)
+            Components f; f_x, f_y; f_xx, f_xy, f_yy on the link scale. The same at the same point,
+            whatever the order or number of points, to 1e-9 of a component's prior sd.
+
+        Raises
+        ------
+        ValueError
+            If a point is outside the domain, the kernel is too rough for `order`, or points have
+            the wrong shape.
+        """
+        if order not in (0, 1, 2):
+            raise ValueError(f"`order` must be 0, 1 or 2; got {order!r}.")
+        self.kernel.require_derivatives(order)
+        points = query_points(points, self.domain.shape[1])
+        require_inside(points, self.domain)
+        out = np.empty((len(self), len(points), jet.size(points.shape[1], order)))
+
+        def fill(index: int) -> None:
+            out[index] = self.paths[index].jets(points, order)
+
+        _in_threads(fill, range(len(self)))
+        return out
+
+
+def draw_paths(
+    ensemble: Ensemble,
+    kernel: Kernel,
+    domain: FloatArray,
+    rng: np.random.Generator,
+    progress: bool,
+) -> Paths:
+    """One path per draw of an Ensemble; draws with the same hyperparameters share a factorisation.
+
+    Parameters
+    ----------
+    domain : array, shape (2, d)
+        Corners of a box that holds the data, in coordinate units.
+    """
+
+    def some(f: Conditional, stream: np.random.Generator) -> list[Path]:
+        streams = stream.spawn(ensemble.repeats)
+        if len(streams) == 1:
+            return [f.path(streams[0], domain)]
+        return _in_threads(lambda own: f.path(own, domain), streams)
+
+    found = ensemble.map(some, rng, "paths", progress)
+    return Paths(tuple(path for group in found for path in group), kernel, domain)
+
+
+def path_domain(coords: FloatArray, domain: Sequence[float] | None) -> FloatArray:
+    """Corners (2, d) of the box for paths: `domain` and the data, or the data and a margin.
+
+    Raises
+    ------
+    ValueError
+        If `domain` is not (lowest corner, highest corner).
+    """
+    low, high = coords.min(axis=0), coords.max(axis=0)
+    if domain is None:
+        margin = MARGIN * (high - low).max()
+        return np.stack([low - margin, high + margin])
+    given = np.asarray(domain, dtype=float)
+    if given.shape != (2 * len(low),) or not (given[: len(low)] <= given[len(low) :]).all():
+        expected = "(xmin, ymin, xmax, ymax)" if len(low) == 2 else "(xmin, xmax)"
+        raise ValueError(f"`domain` must be {expected}, in coordinate units; got {domain!r}.")
+    given = given.reshape(2, -1)
+    return np.stack([np.minimum(low, given[0]), np.maximum(high, given[1])])
+
+
+def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """`function` of each item, in order, on all cores with one BLAS thread each."""
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(function, items))
