@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from conftest import TRUTH
 from scipy.stats import halfnorm, invgamma
+from threadpoolctl import threadpool_limits
 
 import womble as wb
 from womble import inference
@@ -59,7 +60,7 @@ def test_bad_options_of_fit(zinc, option, message):
 
 def test_priors_are_checked_by_fit(zinc):
     model = wb.FieldModel(priors={"nugget": pm.HalfNormal.dist()})
-    with pytest.raises(ValueError, match="`priors` may name .*; got nugget"):
+    with pytest.raises(ValueError, match=r"`priors` may name .*; got nugget"):
         model.fit(zinc, "zinc", progress=False)
 
 
@@ -144,7 +145,8 @@ def posterior_on_a_lattice(post):
     prior = [law.logpdf(np.exp(x)) + x for law, x in zip(laws, axes, strict=True)]
     nodes = np.array(list(product(*axes)))
     density = np.array([sum(terms) for terms in product(*prior)])
-    density += [engine.log_likelihood(Theta(*np.exp(x) / units))[0] for x in nodes]
+    with threadpool_limits(1, user_api="blas"):
+        density += [engine.log_likelihood(Theta(*np.exp(x) / units))[0] for x in nodes]
     weights = np.exp(density - density.max())
     return nodes, weights / weights.sum()
 
@@ -186,6 +188,9 @@ def test_silence(zinc, capfd):
 
 # --- warnings --------------------------------------------------------------------------------
 
+# Where chains disagree there are few effective draws too; both must be caught.
+TROUBLE = "chains disagree|few effective draws"
+
 
 def draws_of(independent, shift=0.0):
     """Four chains of a normal each; `shift` moves the first."""
@@ -209,7 +214,7 @@ def test_divergences_are_counted():
 
 
 def test_disagreeing_chains_are_named():
-    with pytest.warns(UserWarning) as record:
+    with pytest.warns(UserWarning, match=TROUBLE) as record:
         inference.warn_of_trouble(*draws_of(1000, shift=3.0))
     messages = [str(warning.message) for warning in record]
     assert any("chains disagree (R-hat above 1.01: lengthscale" in m for m in messages)
@@ -224,20 +229,19 @@ def test_few_effective_draws_are_named():
 def test_draws_that_never_move_are_trouble():
     posterior, stats = draws_of(1000)
     posterior["noise_sd"][:] = [[1.0], [2.0], [3.0], [4.0]]
-    with pytest.warns(UserWarning) as record:
+    with pytest.warns(UserWarning, match=TROUBLE) as record:
         inference.warn_of_trouble(posterior, stats)
     assert "R-hat above 1.01: noise_sd" in str(record[0].message)
 
 
 def test_a_single_chain_is_told_so():
     posterior, stats = (ds.isel(chain=[0]) for ds in draws_of(2000))
-    with pytest.warns(UserWarning) as record:
+    with pytest.warns(UserWarning, match="a single chain cannot show") as record:
         inference.warn_of_trouble(posterior, stats)
-    assert [str(w.message)[:14] for w in record] == ["a single chain"]
+    assert len(record) == 1
 
 
 def test_warnings_point_at_the_call_of_fit(zinc):
-    with pytest.warns(UserWarning) as record:
+    with pytest.warns(UserWarning, match=TROUBLE) as record:
         wb.FieldModel().fit(zinc, "zinc", rng=1, **TINY)
-    assert "few effective draws" in str(record[-1].message)
     assert {warning.filename for warning in record} == {__file__}

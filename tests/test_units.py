@@ -128,7 +128,7 @@ def test_jet_moments_turn_with_the_data(kernel, trend, target):
     compare_moments(actual, (mean @ T.T, T @ covariance @ T.T))
 
 
-@every_trend
+@pytest.mark.parametrize("trend", [trend for trend in TRENDS if trend != "none"])
 def test_a_constant_added_to_the_values_moves_the_surface_alone(trend):
     model = FieldModel(trend=trend)
     plain, raised = (model.condition((COORDS, VALUES + c), **GIVEN) for c in (0.0, 1e4))
@@ -137,3 +137,13 @@ def test_a_constant_added_to_the_values_moves_the_surface_alone(trend):
         mean[:, 0] += change
         # Values near 1e4 carry rounding of 1e-12, and the weights K^-1 y the condition number.
         compare_moments(raised.jet_moments(POINTS, target=target), (mean, covariance))
+
+
+def test_without_a_trend_the_field_has_mean_zero():
+    # Far from the data the surface goes to 0, whatever the data's mean is.
+    model = FieldModel(trend="none")
+    raised = model.condition((COORDS, VALUES + 50.0), **GIVEN)
+    far = COORDS.max(axis=0) + 1e3 * np.ptp(COORDS, axis=0)
+    mean, covariance = raised.jet_moments(far[None], order=0)
+    npt.assert_allclose(mean, 0.0, atol=1e-10)
+    npt.assert_allclose(covariance[0, 0, 0], GIVEN["amplitude"] ** 2, rtol=1e-10)

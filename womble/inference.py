@@ -128,11 +128,13 @@ def diagnostics(posterior: xr.Dataset) -> dict[str, xr.Dataset]:
     import arviz
 
     several = posterior.sizes["chain"] > 1
-    return {
-        "ess_bulk": arviz.ess(posterior, method="bulk"),
-        "ess_tail": arviz.ess(posterior, method="tail"),
-        "r_hat": arviz.rhat(posterior) if several else xr.full_like(posterior.mean(), np.nan),
-    }
+    # Chains that never move have no variance to divide by: their R-hat is infinite, and says so.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "ess_bulk": arviz.ess(posterior, method="bulk"),
+            "ess_tail": arviz.ess(posterior, method="tail"),
+            "r_hat": arviz.rhat(posterior) if several else xr.full_like(posterior.mean(), np.nan),
+        }
 
 
 def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from womble.engines import choose_engine
 from womble.engines.base import Theta
 from womble.kernels import Kernel, Matern
 from womble.posterior import Posterior
-from womble.spatial_data import spatial_data
+from womble.spatial_data import SpatialData, spatial_data
 from womble.trend import Trend
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class FieldModel:
     kernel : Kernel
         Correlation of Z; decides which derivatives exist.
     trend : {"none", "constant", "linear", "quadratic"}
-        Polynomial in the coordinates; its coefficients have wide Gaussian priors.
+        Polynomial in the coordinates; its coefficients have wide Gaussian priors. `none` is a field
+        of mean 0: take a known mean off the values first.
     priors : mapping of str to PyMC distributions, optional
         For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), for example
         ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``. Those not named keep their
@@ -60,6 +61,13 @@ class FieldModel:
                 f"SquaredExponential(); got {self.kernel!r}."
             )
         Trend(self.trend)
+
+    def _checked(
+        self, data: Any, value: str | None, transform: Literal["log"] | None, units: str | None
+    ) -> SpatialData:
+        """The data, centred unless the field has mean 0."""
+        checked = spatial_data(data, value, transform=transform, units=units)
+        return replace(checked, centred=self.trend != "none")
 
     def fit(
         self,
@@ -115,7 +123,7 @@ class FieldModel:
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
-        checked = spatial_data(data, value, transform=transform, units=units)
+        checked = self._checked(data, value, transform, units)
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         model = inference.pymc_model(chosen, checked, choose_priors(checked, self.priors))
         posterior, stats = inference.nuts(
@@ -172,7 +180,7 @@ class FieldModel:
             least = "at least 0" if name == "noise_sd" else "positive"
             if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):
                 raise ValueError(f"`{name}` must be {least} and finite; got {number!r}.")
-        checked = spatial_data(data, value, transform=transform, units=units)
+        checked = self._checked(data, value, transform, units)
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         draws = xr.Dataset(
             {name: (("chain", "draw"), [[float(x)]]) for name, x in given._asdict().items()}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
+    from womble.paths import Paths
+
 # Draws that summaries use unless told otherwise: Monte Carlo error of a quantile about 3% of an sd.
 DEFAULT_SAMPLES = 1000
 
@@ -436,6 +438,49 @@ class Posterior:
             rng=rng,
         )
         return boundary_frame(table, lines, self.data)
+
+    def paths(
+        self,
+        *,
+        samples: int = 200,
+        target: Target = "surface",
+        domain: Sequence[float] | None = None,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> Paths:
+        """Posterior draws of the field as functions: jets at any points, again and again.
+
+        Parameters
+        ----------
+        samples : int
+            Number of draws.
+        target : {"surface", "process"}
+        domain : (xmin, ymin, xmax, ymax), optional
+            Box in which the paths will be asked, in coordinate units; by default the data's with
+            a margin of 10% of its longer side. It is widened to hold the data.
+        rng : int or Generator, optional
+        progress : bool
+
+        Returns
+        -------
+        Paths
+            `paths.jets(points)` has shape (samples, p, c); `len(paths)` is the number of draws.
+
+        Raises
+        ------
+        ValueError
+            If the target or the domain is malformed, there are fewer posterior draws, or the
+            kernel has no closed form for paths.
+
+        References
+        ----------
+        Wilson et al. (2021), Pathwise conditioning of Gaussian processes.
+        """
+        from womble.paths import draw_paths, path_domain
+
+        rng = np.random.default_rng(rng)
+        box = path_domain(self.data.coords, domain)
+        return draw_paths(self.ensemble(target, samples, rng), self.kernel, box, rng, progress)
 
     # -- files ----------------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ class Scaling:
         Root mean square distance from the centroid, in coordinate units: one length for all axes,
         the same after any rotation.
     offset, scale : float
-        Mean and standard deviation of the values, on the link scale.
+        Mean and standard deviation of the values, on the link scale; 0 and their root mean square
+        where they are not centred.
     """
 
     origin: FloatArray
@@ -92,6 +93,8 @@ class SpatialData:
     rows : array of int, shape (n,), or None
         Position in the input of each row kept, so that covariates can follow it; of a raster, the
         position in its values flattened in (y, x) order.
+    centred : bool
+        Whether the mean is taken off inside: not where a model has no trend, and so mean 0.
     """
 
     coords: FloatArray
@@ -102,13 +105,16 @@ class SpatialData:
     crs: pyproj.CRS | None
     transform: Literal["log"] | None
     rows: npt.NDArray[np.intp] | None = None
+    centred: bool = True
 
     @property
     def scaling(self) -> Scaling:
         """Centring and scaling of these coordinates and values."""
         origin = self.coords.mean(axis=0)
         length = np.sqrt(np.mean(np.sum((self.coords - origin) ** 2, axis=1)))
-        return Scaling(origin, float(length), float(self.values.mean()), float(self.values.std()))
+        offset = float(self.values.mean()) if self.centred else 0.0
+        scale = np.sqrt(np.mean((self.values - offset) ** 2))
+        return Scaling(origin, float(length), offset, float(scale))
 
     @property
     def link_units(self) -> str | None:

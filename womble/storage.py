@@ -79,6 +79,7 @@ def load(path: str | Path) -> Posterior:
         values=ds["values"].to_numpy(),
         rows=ds["rows"].to_numpy(),
         crs=None if crs is None else pyproj.CRS.from_wkt(crs),
+        centred=ds.attrs["trend"] != "none",
         **about,
     )
     kernel = getattr(kernels, kernel.pop("name"))(**kernel)

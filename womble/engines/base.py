@@ -124,17 +124,17 @@ class InUserUnits:
             mean = mean + self.offset * np.asarray(value_weights.sum(axis=1)).ravel()
         return mean, covariance
 
+    def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
+        """See `Conditional.path`."""
+        scaled = self.scaled.path(rng, self.scaling.coords_in(domain))
+        return PathInUserUnits(scaled, self.scaling, self.offset, domain)
+
 
 # Every posterior draw asks for the same few functionals: a curve's chunks.
 @lru_cache(maxsize=1024)
 def _rescaled(functional: Functional, scaling: Scaling) -> Functional:
     units = scaling.jet_units(functional.nodes.shape[1], functional.order)
     return functional.rescaled(scaling.origin, scaling.length, units)
-
-    def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
-        """See `Conditional.path`."""
-        scaled = self.scaled.path(rng, self.scaling.coords_in(domain))
-        return PathInUserUnits(scaled, self.scaling, self.offset, domain)
 
 
 @dataclass(frozen=True, eq=False)

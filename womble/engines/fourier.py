@@ -31,16 +31,18 @@ from womble.kernels import Kernel
 # Largest correlation of any two jet components with their nearest image, at opposite ends of the
 # domain. Near pairs, and all pairs once conditioned on data, err by far less.
 IMAGE_CORRELATION = 1e-5
-# 121 x 121 in the plane: evaluating them at 10,000 points costs less than the tail does.
-MOST_MODES = 14_641
+# Modes along a coordinate, on average: 121 x 121 in the plane cost about as much as the tail at
+# 10,000 points.
+MOST_MODES = 121
 # A tail with a smaller share than this of the variance of every component is left out.
 NEGLIGIBLE = 1e-6
 # Random frequencies of a tail: the variance of its Hessian scatters by about 10% from path to path.
 TAIL_FREQUENCIES = 64
 # Of the NUFFT, relative to the root mean square of a component.
 PRECISION = 1e-11
-# Up to this many points sums over the modes are faster than a NUFFT, which has a fixed cost.
-FEW_POINTS = 16
+# Up to this product of points and modes along a coordinate (130 points at 121 modes), plain sums
+# are faster than a NUFFT, which has a fixed cost.
+FEW_TERMS = 16_000
 
 
 @cache
@@ -120,7 +122,7 @@ class Torus:
         paired = parts[0::2].copy()
         paired[: c // 2] += 1j * parts[1::2]
         angles = self._angles(points)
-        if len(points) <= FEW_POINTS:
+        if len(points) * max(coefficients.shape) <= FEW_TERMS:
             values = self._sums(paired, angles)
         else:
             plan = finufft.Plan(2, paired.shape[1:], len(paired), PRECISION, 1, nthreads=1)
@@ -206,14 +208,14 @@ class FourierPrior:
     def torus(self) -> Torus:
         """Period: side + distance at which images are no longer seen, in each coordinate.
 
-        Band: as wide as NEGLIGIBLE asks for, with at most about MOST_MODES modes, and equally far
-        out along all coordinates.
+        Band: as wide as NEGLIGIBLE asks for, with about MOST_MODES modes along a coordinate at
+        most, and equally far out along all of them.
         """
         low, high = self.domain
         d = len(low)
-        period = high - low + image_distance(self.kernel, self.order) * self.scale.lengthscale
         enough = self.kernel.frequency_beyond(NEGLIGIBLE, 0.0, d, 2 * self.order)
-        affordable = np.pi * (MOST_MODES / np.prod(period)) ** (1 / d)
+        period = high - low + image_distance(self.kernel, self.order) * self.scale.lengthscale
+        affordable = np.pi * MOST_MODES / np.prod(period) ** (1 / d)
         edge = min(enough / self.scale.lengthscale, affordable)
         # 2 m + 1 modes reach to (2 m + 1) pi / period.
         modes = np.ceil((edge * period / np.pi - 1) / 2 - 1e-9)
