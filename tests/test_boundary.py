@@ -10,7 +10,8 @@ from cases import A5, A6, A6_BROAD, A7_PARABOLOID, A7_PLANE, A7_SADDLE, simulate
 
 import womble as wb
 from womble import jet
-from womble.boundary import MeanField, Vertices, crest_vertices
+from womble.boundary import Vertices, crest_vertices
+from womble.mean_field import MeanField
 
 # Lengthscale and amplitude near the likelihood's mode for each surface at n = 400.
 FRONTS = [

@@ -403,7 +403,8 @@ class Posterior:
             If an argument is out of range, the kernel has no Hessian (kind="gradient") or a
             level lies outside the mean surface.
         """
-        from womble.boundary import MeanField, boundary_tables
+        from womble.boundary import boundary_tables
+        from womble.mean_field import MeanField
         from womble.priors import domain_diameter
         from womble.vector import boundary_frame
 
