@@ -11,9 +11,11 @@ import shapely
 
 import womble as wb
 
-# Longest tested piece of the river bank and side of a cell, in metres: the cells of meuse_grid.
+# Longest tested piece of the river bank and side of a cell, in metres: about half the median
+# spacing of the samples. Posterior draws of the surfaces and of the bank.
 SEGMENT = 100.0
-SPACING = 40.0
+SPACING = 50.0
+SAMPLES = 300
 # Intervention value for zinc in standard soil (Dutch Soil Remediation Circular 2013), mg/kg.
 INTERVENTION = 720.0
 # 155 noisy samples do not settle where zinc falls fastest: crests are shown from a prominence of
@@ -77,11 +79,12 @@ def run(out: Path, *, seed: int, progress: bool) -> list[Path]:
         zinc, "zinc", transform="log", rng=seed, progress=progress
     )
     grid = wb.Grid.from_data(zinc, spacing=SPACING)
-    surface = posterior.surface(grid, samples=400, rng=seed, progress=progress)
+    surface = posterior.surface(grid, samples=SAMPLES, rng=seed, progress=progress)
     boundaries = find_boundaries(posterior, grid, seed=seed, progress=progress)
     segments = posterior.womble(
         nearest_bank(zinc, wb.datasets.meuse_river()),
         segment_length=SEGMENT,
+        samples=SAMPLES,
         rule="fdr",
         rng=seed,
         progress=progress,
