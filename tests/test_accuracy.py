@@ -84,9 +84,9 @@ def test_crests_are_found_where_they_are_and_nowhere_else(name):
     rows = []
     for seed in range(5):
         posterior = fit(
-            simulate(surface, 400, np.random.default_rng(seed)), wb.Matern(nu=3.5), seed, 250
+            simulate(surface, 400, np.random.default_rng(seed)), wb.Matern(nu=3.5), seed, 120
         )
-        lines = posterior.boundaries(rng=seed, progress=False)
+        lines = posterior.boundaries(samples=100, rng=seed, progress=False)
         points = shapely.get_coordinates(lines.geometry)
         rows.append(
             {

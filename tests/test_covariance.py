@@ -14,6 +14,7 @@ from womble.covariance import (
     functional_covariance,
     functional_cross_covariance,
     jet_covariance,
+    kernel_sums,
     pair_partials,
     partials,
 )
@@ -211,6 +212,20 @@ def random_functional(order, dimension=2):
     nodes = rng.uniform(size=(5, dimension))
     shape = (3, len(nodes) * jet.size(dimension, order))
     return Functional(nodes, csr_array(random_array(shape, density=0.6, rng=rng)), order)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_kernel_sums_are_weighted_cross_covariances(kernel, dimension):
+    rng = np.random.default_rng(3)
+    t, weights = rng.normal(size=(40, dimension)), rng.normal(size=40)
+    # At and next to a point, near and so far away that the correlation underflows.
+    s = np.concatenate([t[:1], t[1:2] + 1e-9, rng.normal(size=(20, dimension)), t[:1] + 1e4])
+    order = highest_order(kernel)
+    sums = kernel_sums(kernel, SCALE, s, t, weights, order)
+    terms = np.abs(cross_covariance(kernel, SCALE, s, t, order)) @ np.abs(weights)
+    expected = cross_covariance(kernel, SCALE, s, t, order) @ weights
+    npt.assert_array_less(np.abs(sums - expected), 100 * EPS * terms + 1e-280)
 
 
 @pytest.mark.parametrize("kernel", WITH_HESSIAN, ids=repr)

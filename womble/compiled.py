@@ -92,6 +92,103 @@ def sums_of_products(
                 total[j] += product[j]
 
 
+# Taylor coefficients of e^x: below 1e-16 for |x| <= log(2) / 2.
+EXPONENTIAL = np.array([1.0 / factorial(k) for k in range(13)])
+# log 2 in two parts, the first with room for an exact product with a whole number (Cody and Waite).
+LOG_2, LOG_2_REST, LOG2_E = 0.6931471803691238, 1.9082149292705877e-10, 1.4426950408889634
+# Added to a small whole number, leaves it in the last bits of a double.
+TO_LAST_BITS = 1.5 * 2.0**52
+
+
+@njit(nogil=True, cache=True)
+def exponentials(x: FloatArray, series: FloatArray, power: FloatArray, out: FloatArray) -> None:
+    """e^x = 2^k e^(x - k log 2), k whole, for x <= 0; e^-700 stands for anything less.
+
+    Its loops vectorise, which the library's function does not. `series` is EXPONENTIAL; x and
+    `power` are scratch.
+    """
+    n, bits = len(x), power.view(np.int64)
+    for j in range(n):
+        k = np.floor(max(x[j], -700.0) * LOG2_E + 0.5)
+        x[j] = (max(x[j], -700.0) - k * LOG_2) - k * LOG_2_REST
+        power[j] = k + TO_LAST_BITS
+    for j in range(n):
+        bits[j] = (bits[j] + 1023) << 52  # the bits of 2^k
+    out[:] = series[-1]
+    for i in range(len(series) - 2, -1, -1):
+        a = series[i]
+        for j in range(n):
+            out[j] = out[j] * x[j] + a
+    for j in range(n):
+        out[j] *= power[j]
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def weighted_sums(
+    s: FloatArray,
+    t: FloatArray,
+    weights: FloatArray,
+    rate: float,
+    exponent: int,
+    coefficients: FloatArray,
+    component: np.ndarray,
+    radial: np.ndarray,
+    factor: FloatArray,
+    direction: np.ndarray,
+    series: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Add to out[i, component[m]] the sum over j of weights[j] times the m-th product.
+
+    The products are those of `sums_of_products`, with at most two directions; `t` is (d, n) and
+    `series` EXPONENTIAL. Sums may be taken in any order, which lets them vectorise.
+    """
+    (p, d), n = s.shape, t.shape[1]
+    u, z, decay = np.empty((d, n)), np.empty(n), np.empty(n)
+    scratch, other = np.empty(n), np.empty(n)
+    values = np.empty((len(coefficients), n))
+    degree = coefficients.shape[1] - 1
+    for i in range(p):
+        z[:] = 0.0
+        for k in range(d):
+            along, here, there = u[k], s[i, k], t[k]
+            for j in range(n):
+                along[j] = here - there[j]
+                z[j] += along[j] * along[j]
+        for j in range(n):
+            z[j] = np.sqrt(z[j])
+            scratch[j] = -rate * (z[j] if exponent == 1 else z[j] * z[j])
+        exponentials(scratch, series, other, decay)
+        for j in range(n):
+            decay[j] *= weights[j]
+            scratch[j] = 1.0 / max(z[j], TINY)  # u is 0 where z is 0
+        for k in range(d):
+            along = u[k]
+            for j in range(n):
+                along[j] *= scratch[j]
+        for r in range(len(coefficients)):
+            value = values[r]
+            value[:] = coefficients[r, degree]
+            for k in range(degree - 1, -1, -1):
+                coefficient = coefficients[r, k]
+                for j in range(n):
+                    value[j] = value[j] * z[j] + coefficient
+            for j in range(n):
+                value[j] *= decay[j]
+        for m in range(len(component)):
+            value, first, second, total = values[radial[m]], direction[m, 0], direction[m, 1], 0.0
+            if first < 0:
+                for j in range(n):
+                    total += value[j]
+            elif second < 0:
+                for j in range(n):
+                    total += value[j] * u[first, j]
+            else:
+                for j in range(n):
+                    total += value[j] * u[first, j] * u[second, j]
+            out[i, component[m]] += factor[m] * total
+
+
 @njit(nogil=True, cache=True)
 def triangles(
     distances: FloatArray,

@@ -20,7 +20,12 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.compiled import ExponentialPolynomials, sums_of_products
+from womble.compiled import (
+    EXPONENTIAL,
+    ExponentialPolynomials,
+    sums_of_products,
+    weighted_sums,
+)
 from womble.functional import Functional, Panels
 from womble.kernels import Kernel
 
@@ -108,6 +113,15 @@ def _closed_forms(kernel: Kernel, wanted: tuple[Indices, ...]) -> ExponentialPol
     return kernel.exponential_polynomials(_recipe(wanted).terms)
 
 
+def _compiled_loop(kernel: Kernel, scale: Scale, wanted: tuple[Indices, ...]) -> tuple | None:
+    """The radial functions and products of `wanted` for `womble.compiled`; None if it cannot."""
+    closed, recipe = _closed_forms(kernel, wanted), _recipe(wanted)
+    if closed is None:
+        return None
+    radials = (closed.rate, closed.exponent, closed.coefficients)
+    return *radials, recipe.component, recipe.radial, recipe.factors(scale), recipe.direction
+
+
 def partials(
     kernel: Kernel, scale: Scale, h: FloatArray, wanted: tuple[Indices, ...]
 ) -> FloatArray:
@@ -155,22 +169,10 @@ def pair_partials(
 
     They are added to `start`, in place, where it is given.
     """
-    recipe = _recipe(wanted)
     out = np.zeros((len(s), len(wanted), len(t))) if start is None else start
-    closed = _closed_forms(kernel, wanted)
-    if closed is not None:
-        sums_of_products(
-            s / scale.lengthscale,
-            t / scale.lengthscale,
-            closed.rate,
-            closed.exponent,
-            closed.coefficients,
-            recipe.component,
-            recipe.radial,
-            recipe.factors(scale),
-            recipe.direction,
-            out,
-        )
+    loop = _compiled_loop(kernel, scale, wanted)
+    if loop is not None:
+        sums_of_products(s / scale.lengthscale, t / scale.lengthscale, *loop, out)
         return out
     step = max(1, PAIRS_PER_BLOCK // len(t))
     for first in range(0, len(s), step):
@@ -205,6 +207,27 @@ def cross_covariance(
     """
     wanted = tuple(jet.components(s.shape[1], order))
     return pair_partials(kernel, scale, s, t, wanted, start)
+
+
+def kernel_sums(
+    kernel: Kernel, scale: Scale, s: FloatArray, t: FloatArray, weights: FloatArray, order: int
+) -> FloatArray:
+    """Jets of sum_j weights[j] k(., t_j) at `s`: `cross_covariance` @ weights, shape (p, c).
+
+    Where the kernel has compiled loops nothing of size p x n is ever held.
+    """
+    wanted = tuple(jet.components(s.shape[1], order))
+    out = np.zeros((len(s), len(wanted)))
+    loop = _compiled_loop(kernel, scale, wanted)
+    if loop is not None:
+        there = np.ascontiguousarray(t.T / scale.lengthscale)
+        weighted_sums(s / scale.lengthscale, there, weights, *loop, EXPONENTIAL, out)
+        return out
+    step = max(1, PAIRS_PER_BLOCK // len(t))
+    for first in range(0, len(s), step):
+        block = slice(first, first + step)
+        out[block] = cross_covariance(kernel, scale, s[block], t, order) @ weights
+    return out
 
 
 def jet_covariance(kernel: Kernel, scale: Scale, h: FloatArray, order: int) -> FloatArray:

@@ -36,7 +36,7 @@ IMAGE_CORRELATION = 1e-5
 MOST_MODES = 121
 # A tail with a smaller share than this of the variance of every component is left out.
 NEGLIGIBLE = 1e-6
-# Random frequencies of a tail: the variance of its Hessian scatters by about 10% from path to path.
+# Random frequencies of a tail: the variance of its Hessian scatters by about 15% from path to path.
 TAIL_FREQUENCIES = 64
 # Of the NUFFT, relative to the root mean square of a component.
 PRECISION = 1e-11

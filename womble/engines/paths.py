@@ -21,7 +21,7 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.covariance import Scale, cross_covariance
+from womble.covariance import Scale, kernel_sums
 from womble.engines.fourier import FourierPath, FourierPrior
 from womble.trend import COEFFICIENT_SD
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 # Of `update_error`, in posterior sds. Measured, the mean of a jet errs 3 to 30 times less than that
 # bound (nu = 3/2, 5/2, 7/2; noise 0.003 to 0.3 sd; even and clustered data), by 0.5% of an sd here.
 UPDATE_TOLERANCE = 0.05
-# Numbers in the largest array of one tile of points: 8 MB.
-TILE_ENTRIES = 1_000_000
+# Points evaluated at a time: the tail's waves there take 8 MB.
+TILE = 8_192
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +62,9 @@ class DensePath:
 
         A function of the point, to 1e-9 of the prior sd of each component.
         """
-        widest = 2 * len(self.fourier.tail.coefficients) + 6
-        if self.kernel_weights is not None:
-            widest = max(widest, 6 * len(self.kernel_weights))
-        step = max(1, TILE_ENTRIES // widest)
         out = np.empty((len(points), jet.size(points.shape[1], order)))
-        for start in range(0, len(points), step):
-            tile = slice(start, start + step)
+        for start in range(0, len(points), TILE):
+            tile = slice(start, start + TILE)
             out[tile] = self._tile(points[tile], order)
         return out
 
@@ -78,8 +74,8 @@ class DensePath:
         if self.trend_weights is not None:
             out += engine.trend.jets(points, order) @ self.trend_weights
         if self.kernel_weights is not None:
-            C = cross_covariance(engine.kernel, self.scale, points, engine.coords, order)
-            out += C @ self.kernel_weights
+            v = self.kernel_weights
+            out += kernel_sums(engine.kernel, self.scale, points, engine.coords, v, order)
         return out
 
 
