@@ -19,10 +19,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 validate: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -s
 
 bench: $(READY)
-	$(BIN)/python -m pytest -m benchmark tests/benchmarks
+	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
 
 # A change of interpreter or of pyproject.toml makes the environment anew.
 $(READY): pyproject.toml

@@ -424,8 +424,9 @@ class Posterior:
         if grid is None:
             grid = Grid.from_data(self.data, mask="hull")
         rng = np.random.default_rng(rng)
-        samples = min(200, self.draws["lengthscale"].size) if samples is None else samples
-        ensemble = self.ensemble(target, 200 if self.given and samples == 1 else samples, rng)
+        if samples is None:
+            samples = 200 if self.given else min(200, self.draws["lengthscale"].size)
+        ensemble = self.ensemble(target, samples, rng)
         table, lines = boundary_tables(
             MeanField(ensemble, self._grid(grid), order, progress),
             levels=levels,
