@@ -293,6 +293,16 @@ def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) 
     return out
 
 
+@cache
+def _cusp_rule(nodes: int) -> tuple[FloatArray, FloatArray]:
+    """Distances in panel lengths, and weights: exact double integral less that of the nodes."""
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    pairs, pair_weights = 0.5 * np.abs(np.subtract.outer(x, x)).ravel(), np.outer(w, w).ravel() / 4
+    t, fine = np.polynomial.legendre.leggauss(FINE_NODES)
+    t, fine = 0.5 * (t + 1), 0.5 * fine
+    return np.concatenate([t, pairs]), np.concatenate([2 * fine * (1 - t), -pair_weights])
+
+
 def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
     r"""What Gauss-Legendre in both points misses of each panel's prior variance, shape (m,).
 
@@ -304,12 +314,7 @@ def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
 
     whose integrand is smooth.
     """
-    x, w = np.polynomial.legendre.leggauss(panels.nodes)
-    pairs, pair_weights = 0.5 * np.abs(np.subtract.outer(x, x)).ravel(), np.outer(w, w).ravel() / 4
-    t, fine = np.polynomial.legendre.leggauss(FINE_NODES)
-    t, fine = 0.5 * (t + 1), 0.5 * fine
-    share = np.concatenate([t, pairs])
-    weights = np.concatenate([2 * fine * (1 - t), -pair_weights])
+    share, weights = _cusp_rule(panels.nodes)
     variance = np.empty(len(panels.row))
     for order, factor in ((1, -1.0), (2, 3.0)):
         of = panels.order == order

@@ -221,12 +221,14 @@ class DenseConditional:
     def _prior(self, points: FloatArray, order: int) -> FloatArray:
         """Prior covariance of the target's jets within each group, shape (g, k c, k c)."""
         g, k, d = points.shape
-        h = points[:, :, None, :] - points[:, None, :, :]
+        # Single points are all alike, as the process is stationary: one stands for them.
+        of = points if k > 1 else points[:1]
+        h = of[:, :, None, :] - of[:, None, :, :]
         V = jet_covariance(self.engine.kernel, self._scale, h, order)
-        V = V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
+        V = V.transpose(0, 1, 3, 2, 4).reshape(len(of), k * V.shape[-1], k * V.shape[-1])
         if self.target == "surface":
-            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, V.shape[1], -1)
-            V += basis @ basis.transpose(0, 2, 1)
+            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, V.shape[-1], -1)
+            V = V + basis @ basis.transpose(0, 2, 1)
         return V
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
