@@ -1,0 +1,129 @@
+"""Posterior: hyperparameter draws with the data, and everything that is asked of the field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from womble.arrays import FloatArray
+from womble.engines.base import Target
+from womble.posterior.lines import Lines
+from womble.posterior.maps import Maps
+from womble.spatial_data import query_points
+
+if TYPE_CHECKING:
+    from womble.paths import Paths
+
+
+class Posterior(Maps, Lines):
+    """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
+
+    Attributes
+    ----------
+    data : SpatialData
+    kernel : Kernel
+    trend : str
+    draws : xarray.Dataset
+        Hyperparameters in user units, dimensions (chain, draw); a single draw where they were
+        given.
+    sample_stats : xarray.Dataset or None
+        NUTS statistics; None where the hyperparameters were given.
+    engine : str
+        Which engine runs, and why.
+    """
+
+    def jet_moments(
+        self,
+        points: Any,
+        *,
+        order: int = 2,
+        target: Target = "surface",
+        samples: int | None = None,
+        rng: int | np.random.Generator | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Posterior mean and covariance of value, gradient and Hessian, in closed form.
+
+        Parameters
+        ----------
+        points : array, shape (p, d), or points as a GeoDataFrame or GeoSeries
+            In coordinate units.
+        order : {0, 1, 2}
+            Highest derivative.
+        target : {"surface", "process"}
+            Trend and process, or the process alone.
+        samples : int, optional
+            Posterior draws to average over; None takes all up to 1,000.
+        rng : int or Generator, optional
+            Chooses the samples.
+
+        Returns
+        -------
+        mean : array, shape (p, c)
+            Components f; f_x, f_y; f_xx, f_xy, f_yy on the link scale (c = 6 for d = 2, order 2).
+        covariance : array, shape (p, c, c)
+
+        Raises
+        ------
+        ValueError
+            If the kernel is too rough for `order`, or points have the wrong shape.
+
+        References
+        ----------
+        Rasmussen and Williams (2006), eq. (2.25), (2.26) and sec. 9.4.
+        """
+        self._check_order(order)
+        points = query_points(points, self.data.coords.shape[1])
+        ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
+        return ensemble.moments(points, order)
+
+    def paths(
+        self,
+        *,
+        samples: int = 200,
+        target: Target = "surface",
+        domain: Sequence[float] | None = None,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> Paths:
+        """Posterior draws of the field as functions: jets at any points, again and again.
+
+        Parameters
+        ----------
+        samples : int
+            Number of draws.
+        target : {"surface", "process"}
+        domain : (xmin, ymin, xmax, ymax), optional
+            Box in which the paths will be asked, in coordinate units; by default the data's with
+            a margin of 10% of its longer side. It is widened to hold the data.
+        rng : int or Generator, optional
+        progress : bool
+
+        Returns
+        -------
+        Paths
+            `paths.jets(points)` has shape (samples, p, c); `len(paths)` is the number of draws.
+
+        Raises
+        ------
+        ValueError
+            If the target or the domain is malformed, there are fewer posterior draws, or the
+            kernel has no closed form for paths.
+
+        References
+        ----------
+        Wilson et al. (2021), Pathwise conditioning of Gaussian processes.
+        """
+        from womble.paths import draw_paths, path_domain
+
+        rng = np.random.default_rng(rng)
+        box = path_domain(self.data.coords, domain)
+        return draw_paths(self.ensemble(target, samples, rng), self.kernel, box, rng, progress)
+
+    def save(self, path: str | Path) -> None:
+        """Write data, model and draws to a NetCDF file that `womble.load` reads."""
+        from womble.storage import save
+
+        save(self, path)

@@ -1,0 +1,147 @@
+"""What every answer starts from: hyperparameter draws, the data and the engine that has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from womble import decision
+from womble.engines.base import Engine, Target, Theta
+from womble.engines.ensemble import Ensemble
+from womble.grid import Grid
+from womble.kernels import Kernel
+from womble.spatial_data import SpatialData, require_same_crs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Draws that summaries use unless told otherwise: Monte Carlo error of a quantile about 3% of an sd.
+DEFAULT_SAMPLES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Hyperparameter draws with the data; its attributes are described in `Posterior`."""
+
+    data: SpatialData
+    kernel: Kernel
+    trend: str
+    draws: xr.Dataset
+    sample_stats: xr.Dataset | None
+    engine: str
+    _engine: Engine
+
+    @property
+    def given(self) -> bool:
+        """Whether the hyperparameters were given and not sampled."""
+        return self.sample_stats is None
+
+    @property
+    def inference_data(self) -> Any:
+        """The hyperparameters for ArviZ: InferenceData (ArviZ 0.x) or DataTree (1.0 and later)."""
+        from womble.inference import as_arviz
+
+        return as_arviz(self.draws, self.sample_stats)
+
+    def summary(self) -> pd.DataFrame:
+        """Hyperparameters: mean, sd, 2.5, 50 and 97.5 % quantiles, units, ESS and R-hat.
+
+        ESS and R-hat are NaN where the hyperparameters were given.
+        """
+        import pandas as pd
+
+        from womble.inference import diagnostics
+
+        link, length = self.data.difference_units, self.data.coordinate_units
+        units = Theta(lengthscale=length, amplitude=link, noise_sd=link)._asdict()
+        found = {} if self.given else diagnostics(self.draws)
+        rows = {}
+        for name in Theta._fields:
+            x = self.draws[name].to_numpy().ravel()
+            low, middle, high = np.quantile(x, [0.025, 0.5, 0.975])
+            rows[name] = {"mean": x.mean(), "sd": x.std(), "q025": low, "q50": middle}
+            rows[name] |= {"q975": high, "units": units[name] or ""}
+            for key in ("ess_bulk", "ess_tail", "r_hat"):
+                rows[name][key] = float(found[key][name]) if found else np.nan
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("hyperparameter")
+
+    def ensemble(self, target: Target, samples: int | None, rng: np.random.Generator) -> Ensemble:
+        """Draws of the hyperparameters with the engine that conditions on each.
+
+        Parameters
+        ----------
+        target : {"surface", "process"}
+        samples : int, optional
+            Taken without replacement from the draws; None takes all up to 1,000, evenly spaced.
+            Where the hyperparameters were given it is the number of field draws.
+
+        Raises
+        ------
+        ValueError
+            If the target is unknown, or more samples are asked for than there are draws.
+        """
+        if target not in ("surface", "process"):
+            raise ValueError(f"`target` must be 'surface' or 'process'; got {target!r}.")
+        if samples is not None and samples < 2:
+            raise ValueError(f"`samples` must be at least 2; got {samples}.")
+        scaling = self.data.scaling
+        units = np.array([scaling.length, scaling.scale, scaling.scale])
+        table = np.stack([self.draws[name].to_numpy().ravel() for name in Theta._fields], axis=1)
+        if self.given:
+            thetas, repeats = table, samples or DEFAULT_SAMPLES
+        elif samples is None:
+            every = np.linspace(0, len(table) - 1, min(len(table), DEFAULT_SAMPLES))
+            thetas, repeats = table[every.round().astype(int)], 1
+        elif samples > len(table):
+            raise ValueError(
+                f"`samples` must be at most the number of posterior draws, {len(table)}; got "
+                f"{samples}. Fit with more draws."
+            )
+        else:
+            thetas, repeats = table[rng.choice(len(table), samples, replace=False)], 1
+        return Ensemble(
+            self._engine, scaling, [Theta(*row) for row in thetas / units], repeats, target
+        )
+
+    @property
+    def order(self) -> int:
+        """Highest derivative that the kernel offers: 1 or 2."""
+        return 2 if self.kernel.differentiability > 2 else 1
+
+    def _check_order(self, order: int) -> None:
+        if order not in (0, 1, 2):
+            raise ValueError(f"`order` must be 0, 1 or 2; got {order!r}.")
+        self.kernel.require_derivatives(order)
+
+    def _require_plane(self, what: str) -> None:
+        if self.data.coords.shape[1] != 2:
+            raise ValueError(
+                f"{what} needs data in the plane; these have {self.data.coords.shape[1]} "
+                "coordinate(s). Use jet_moments(points) for derivatives at points."
+            )
+
+    def _grid(self, grid: Grid | None) -> Grid:
+        if grid is None:
+            return Grid.from_data(self.data)
+        if not isinstance(grid, Grid):
+            raise TypeError(f"`grid` must be a womble.Grid; got {type(grid).__name__}.")
+        require_same_crs(grid.crs, self.data.crs, "grid")
+        return grid
+
+    def _field_name(self, response: bool) -> str:
+        name = self.data.name
+        return f"log {name}" if self.data.transform == "log" and not response else name
+
+    def _source(self) -> str:
+        how = "given hyperparameters" if self.given else "NUTS"
+        return f"womble: {self.kernel!r}, {self.trend} trend, {how}, n = {len(self.data.values)}"
+
+
+def require_marginal_rule(rule: str, alpha: float) -> None:
+    """Refuse rules that need draws over the whole map."""
+    decision.check_rule(rule, alpha)
+    if rule == "simultaneous":
+        raise ValueError("`rule` must be 'interval' or 'fdr' here; got 'simultaneous'.")

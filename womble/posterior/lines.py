@@ -1,0 +1,190 @@
+"""Answers about lines: curves that are given, and boundaries that are found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from womble.engines.base import Target
+from womble.grid import Grid
+from womble.posterior.fitted import Fitted, require_marginal_rule
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+class Lines(Fitted):
+    """The methods of a Posterior whose answers are lines with a table."""
+
+    def womble(
+        self,
+        curves: Any,
+        *,
+        by: Literal["segment", "curve"] = "segment",
+        segment_length: float | None = None,
+        target: Target = "surface",
+        samples: int | None = None,
+        rule: Literal["interval", "fdr"] = "interval",
+        alpha: float = 0.05,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> gpd.GeoDataFrame:
+        """Wombling measures along curves: integrals of slope and curvature across them.
+
+        The gradient measure of a piece is the integral of grad f . n, the curvature measure that
+        of n' Hess f n, with n the unit normal to the right of travel (outward on polygons).
+
+        Parameters
+        ----------
+        curves : GeoDataFrame, GeoSeries, geometry or sequence of geometries
+            LineStrings and Polygons; multi-part ones are exploded.
+        by : {"segment", "curve"}
+            A row a straight segment, or a row a curve from the joint law of its segments.
+        segment_length : float, optional
+            Longest segment, in coordinate units.
+        target, samples, rng, progress
+            As in `surface`.
+        rule : {"interval", "fdr"}
+        alpha : float
+
+        Returns
+        -------
+        GeoDataFrame
+            The curve's own columns; curve_id, segment_id, length; for gradient and curvature
+            <q>_mean, _sd, _q025, _q50, _q975, _p_positive, _significant_raw (interval rule) and
+            _significant (the stated rule), and average_<q>_* per length; rule; geometry.
+
+        Raises
+        ------
+        ValueError
+            If the curves are in another CRS, empty or without length, or an argument is unknown.
+        TypeError
+            If a geometry is no line and no polygon.
+
+        References
+        ----------
+        Banerjee and Gelfand (2006); Halder, Banerjee and Dey (2023).
+        """
+        from womble.vector import read_curves, segment_frame
+
+        self._require_plane("womble()")
+        require_marginal_rule(rule, alpha)
+        if by not in ("segment", "curve"):
+            raise ValueError(f"`by` must be 'segment' or 'curve'; got {by!r}.")
+        from womble.curve import segments
+        from womble.measure import wombling_table
+
+        frame = read_curves(curves, self.data.crs)
+        pieces = segments(frame.geometry.array, segment_length)
+        rng = np.random.default_rng(rng)
+        table = wombling_table(
+            self.ensemble(target, samples, rng),
+            pieces,
+            by=by,
+            order=self.order,
+            rule=rule,
+            alpha=alpha,
+            rng=rng,
+            progress=progress,
+        )
+        return segment_frame(frame, pieces, table, by, self.data)
+
+    def boundaries(
+        self,
+        grid: Grid | None = None,
+        *,
+        kind: Literal["gradient", "level"] = "gradient",
+        levels: Sequence[float] | None = None,
+        min_length: float | None = None,
+        min_steepness: float = 0.0,
+        prominence: float = 0.95,
+        target: Target = "surface",
+        samples: int | None = None,
+        rule: Literal["interval", "fdr"] = "fdr",
+        alpha: float = 0.05,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> gpd.GeoDataFrame:
+        """Boundary lines of the posterior mean surface, on the link scale, steepest first.
+
+        `gradient` finds crests of the slope: where the slope is highest along its own direction,
+        and prominent, that is, steeper than at probes on both sides. `level` finds contours that
+        the surface passes with certainty.
+
+        Parameters
+        ----------
+        grid : Grid, optional
+            Its cells set the resolution, its mask the region; by default a grid over the convex
+            hull of the data.
+        kind : {"gradient", "level"}
+        levels : sequence of float
+            On the link scale (after the transform); for `level` only.
+        min_length : float, optional
+            Shortest line, in coordinate units; by default 5% of the largest distance between data.
+        min_steepness : float
+            Least posterior mean slope along a line, in link units per coordinate unit.
+        prominence : float
+            Probability that each vertex of a line must have.
+        target : {"surface", "process"}
+        samples : int, optional
+            Posterior draws; None takes 200, or all if there are fewer.
+        rule : {"fdr", "interval"}
+            Which lines are kept: with `fdr` the expected share of false ones is at most `alpha`;
+            with `interval` each has a probability of at least 1 - alpha / 2.
+        alpha : float
+        rng : int or Generator, optional
+        progress : bool
+
+        Returns
+        -------
+        GeoDataFrame
+            boundary_id; kind; level; length; probability (mean over vertices that the crest is
+            prominent, or that the level is passed); steepness_mean, _q025 and _q975 (slope
+            averaged along the line); position_sd (across the line); rule; geometry. Vertices
+            without a probe on both sides are undecidable and not part of any line.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, the kernel has no Hessian (kind="gradient") or a
+            level lies outside the mean surface.
+        """
+        from womble.boundary import boundary_tables
+        from womble.mean_field import MeanField
+        from womble.priors import domain_diameter
+        from womble.vector import boundary_frame
+
+        self._require_plane("boundaries()")
+        require_marginal_rule(rule, alpha)
+        order = {"gradient": 2, "level": 1}.get(kind)
+        if order is None:
+            raise ValueError(f"`kind` must be 'gradient' or 'level'; got {kind!r}.")
+        self.kernel.require_derivatives(order)
+        if (kind == "level") != (levels is not None):
+            raise ValueError(
+                f"`levels` goes with kind='level', and only with it; got kind={kind!r} and "
+                f"levels={levels!r}."
+            )
+        if not 0.5 <= prominence < 1:
+            raise ValueError(f"`prominence` must lie in [0.5, 1); got {prominence!r}.")
+        if grid is None:
+            grid = Grid.from_data(self.data, mask="hull")
+        rng = np.random.default_rng(rng)
+        if samples is None:
+            samples = 200 if self.given else min(200, self.draws["lengthscale"].size)
+        ensemble = self.ensemble(target, samples, rng)
+        table, lines = boundary_tables(
+            MeanField(ensemble, self._grid(grid), order, progress),
+            levels=levels,
+            min_length=0.05 * domain_diameter(self.data.coords)
+            if min_length is None
+            else min_length,
+            min_steepness=min_steepness,
+            least=prominence,
+            rule=rule,
+            alpha=alpha,
+            rng=rng,
+        )
+        return boundary_frame(table, lines, self.data)
