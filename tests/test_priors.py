@@ -11,9 +11,10 @@ from womble import inference
 from womble.engines import choose_engine
 from womble.engines.base import Theta
 from womble.kernels import Matern
+from womble.log_density import Compiled, LogScale
 from womble.priors import (
-    choose_priors,
-    default_priors,
+    DefaultPriors,
+    check_priors,
     domain_diameter,
     inverse_gamma,
     lengthscale_range,
@@ -48,13 +49,12 @@ class Silent:
 
 
 def cases(data):
-    """Prior variables and the same densities in SciPy."""
+    """What a user gives, and the densities in SciPy that it stands for."""
     low, high = lengthscale_range(data.coords)
     alpha, beta = inverse_gamma(low, high)
     sd = data.values.std()
     default = Theta(invgamma(alpha, scale=beta), halfnorm(scale=2 * sd), halfnorm(scale=sd))
-    user = choose_priors(data, {name: make() for name, make in USER.items()})
-    return [(default_priors(data), default), (user, USER_SCIPY)]
+    return [(None, default), ({name: make() for name, make in USER.items()}, USER_SCIPY)]
 
 
 # --- the lengthscale -------------------------------------------------------------------------
@@ -94,80 +94,94 @@ def test_diameter_from_the_hull_is_that_of_all_pairs():
 # --- the user's ------------------------------------------------------------------------------
 
 
-def test_only_named_priors_are_replaced(data):
-    mine = pm.HalfNormal.dist(sigma=3.0)
-    chosen = choose_priors(data, {"amplitude": mine})
-    assert chosen["amplitude"] is mine
-    assert tuple(chosen) == Theta._fields
-
-
-def test_unknown_name_is_refused(data):
+def test_unknown_name_is_refused():
     with pytest.raises(ValueError, match=r"`priors` may name lengthscale, amplitude.*got tau"):
-        choose_priors(data, {"tau": pm.HalfNormal.dist()})
+        check_priors({"tau": pm.HalfNormal.dist()})
 
 
 @pytest.mark.parametrize("prior", [1.0, halfnorm(scale=2.0), "HalfNormal"])
-def test_what_is_no_distribution_is_refused(data, prior):
+def test_what_is_no_distribution_is_refused(prior):
     with pytest.raises(TypeError, match=r"prior of noise_sd must be a PyMC distribution in user"):
-        choose_priors(data, {"noise_sd": prior})
+        check_priors({"noise_sd": prior})
 
 
-# --- the model -------------------------------------------------------------------------------
+# --- the density -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", [0, 1], ids=["default", "user"])
 def test_log_density_is_prior_jacobian_and_likelihood(data, engine, case):
     """log p(log t) = sum log p(t) + log t + log p(y | t), t in user units."""
     priors, laws = cases(data)[case]
-    model = inference.pymc_model(engine, data, priors)
-    logp = model.compile_logp(mode="FAST_COMPILE")
+    density = inference.hyperparameter_density(engine, data, priors)
     for theta in (Theta(20.0, 1.0, 0.3), Theta(35.0, 2.5, 0.6), Theta(8.0, 0.5, 2.0)):
-        point = {f"{name}_log__": np.log(x) for name, x in theta._asdict().items()}
         prior = sum(law.logpdf(x) + np.log(x) for law, x in zip(laws, theta, strict=True))
         scaled = Theta(*(np.array(theta) / inference.theta_units(data)))
+        expected = prior + engine.log_likelihood(scaled)[0]
         # PyTensor keeps constants such as 3.0 in single precision: 6e-8 on their logarithms.
-        npt.assert_allclose(
-            logp(point), prior + engine.log_likelihood(scaled)[0], rtol=0, atol=1e-6
-        )
+        npt.assert_allclose(density(np.log(theta))[0], expected, rtol=0, atol=1e-6)
+        npt.assert_allclose(density.theta(np.log(theta)), theta, rtol=1e-14)
 
 
 @pytest.mark.parametrize("case", [0, 1], ids=["default", "user"])
 def test_gradient_is_that_of_the_log_density(data, engine, case):
-    model = inference.pymc_model(engine, data, cases(data)[case][0])
-    logp = model.compile_logp(mode="FAST_COMPILE")
-    dlogp = model.compile_dlogp(mode="FAST_COMPILE")
-    names = [f"{name}_log__" for name in Theta._fields]
+    density = inference.hyperparameter_density(engine, data, cases(data)[case][0])
     at, step = np.log([25.0, 1.7, 0.45]), 1e-4
-
-    def value(x):
-        return float(logp({name: np.array(number) for name, number in zip(names, x, strict=True)}))
-
     numeric = [
-        (value(at + step * e) - value(at - step * e)) / (2 * step) for e in np.eye(len(names))
+        (density(at + step * e)[0] - density(at - step * e)[0]) / (2 * step) for e in np.eye(3)
     ]
-    gradient = dlogp({name: np.array(number) for name, number in zip(names, at, strict=True)})
     # Truncation f''' step^2 / 6 with f''' of about 1e2; rounding 1e2 * 1e-16 / step.
-    npt.assert_allclose(np.ravel(gradient), numeric, atol=1e-6)
+    npt.assert_allclose(density(at)[1], numeric, atol=1e-6)
 
 
-def test_likelihood_out_of_range_is_a_divergence_and_no_error(data, engine):
+def test_default_priors_by_hand_are_those_of_pymc(data):
+    default = DefaultPriors.of(data)
+    by_hand, by_pymc = LogScale(default), Compiled(default.as_pymc())
+    rng = np.random.default_rng(5)
+    for q in by_hand.start + rng.uniform(-2, 2, (20, 3)):
+        for ours, theirs in zip(by_hand.at(q), by_pymc.at(q), strict=True):
+            npt.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_a_bounded_prior_keeps_its_bounds_and_its_jacobian(data, engine):
+    """Uniform on (5, 60) through PyMC's logistic transform: p(q) = p(t) dt/dq."""
+    given = {"lengthscale": pm.Uniform.dist(5.0, 60.0)}
+    prior = inference.hyperparameter_density(engine, data, given).prior
+    start = prior.at(np.zeros(3))
+    for q in (-10.0, -1.0, 0.5, 2.0, 10.0):
+        here, share = prior.at(np.array([q, 0.0, 0.0])), 1 / (1 + np.exp(-q))
+        npt.assert_allclose(here.theta[0], 5 + 55 * share, rtol=1e-12)
+        npt.assert_allclose(here.slope[0], 55 * share * (1 - share), rtol=1e-9)
+        jacobian = np.log(4 * share * (1 - share))
+        npt.assert_allclose(here.value - start.value, jacobian, rtol=1e-9)
+
+
+def test_only_named_priors_are_replaced(data, engine):
+    given = {"amplitude": pm.HalfNormal.dist(sigma=3.0)}
+    chosen = inference.hyperparameter_density(engine, data, given).prior.priors
+    assert chosen["amplitude"] is given["amplitude"]
+    assert set(chosen) == set(Theta._fields)
+
+
+@pytest.mark.parametrize("case", [0, 1], ids=["default", "user"])
+def test_likelihood_out_of_range_is_a_divergence_and_no_error(data, engine, case):
     """Leapfrog steps may overshoot to numbers whose squares overflow."""
-    model = inference.pymc_model(engine, data, default_priors(data))
-    logp = model.compile_logp(mode="FAST_COMPILE")
+    density = inference.hyperparameter_density(engine, data, cases(data)[case][0])
     for far in (-800.0, 400.0):
-        for name in Theta._fields:
-            point = {f"{other}_log__": np.array(0.0) for other in Theta._fields}
-            point[f"{name}_log__"] = np.array(far)
-            assert logp(point) == -np.inf
+        for e in np.eye(3):
+            assert density(far * e)[0] == -np.inf
 
 
 def test_without_data_the_draws_are_the_prior(data):
     import arviz
 
     priors, laws = cases(data)[1]
-    model = inference.pymc_model(Silent(), data, priors)
     draws, _ = inference.nuts(
-        model, draws=400, tune=300, chains=2, rng=np.random.default_rng(3), progress=False
+        inference.hyperparameter_density(Silent(), data, priors),
+        draws=400,
+        tune=300,
+        chains=2,
+        rng=np.random.default_rng(3),
+        progress=False,
     )
     for name, law in zip(Theta._fields, laws, strict=True):
         for level in (0.1, 0.25, 0.5, 0.75, 0.9):

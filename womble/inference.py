@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,15 +16,24 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from womble.engines.base import Engine, Theta
+from womble.laplace import find_modes
+from womble.log_density import Compiled, HyperparameterDensity, LogScale
+from womble.priors import DefaultPriors, check_priors
 from womble.spatial_data import SpatialData
 
 if TYPE_CHECKING:
-    import pymc as pm
     from pytensor.tensor import TensorVariable
 
 # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021): mixing and Monte Carlo error.
 LARGEST_R_HAT = 1.01
 SMALLEST_ESS = 400
+
+# Draws that the normal approximation counts for in the first mass matrix.
+INITIAL_WEIGHT = 100
+
+# Where modes are looked for, from the prior's bulk: there, at a short lengthscale with little noise
+# and at a long one with much; on logarithms with the default priors.
+STARTS = np.array([[0.0, 0.0, 0.0], [-1.5, 0.0, -1.5], [1.5, 0.0, 0.5]])
 
 
 def theta_units(data: SpatialData) -> Theta:
@@ -32,22 +42,23 @@ def theta_units(data: SpatialData) -> Theta:
     return Theta(lengthscale=scaling.length, amplitude=scaling.scale, noise_sd=scaling.scale)
 
 
-def pymc_model(engine: Engine, data: SpatialData, priors: Mapping[str, TensorVariable]) -> pm.Model:
-    """The PyMC model of the hyperparameters, in user units, with the field integrated out."""
-    import pymc as pm
-    import pytensor.tensor as pt
+def hyperparameter_density(
+    engine: Engine, data: SpatialData, priors: Mapping[str, TensorVariable] | None
+) -> HyperparameterDensity:
+    """The density that is sampled: `priors` of PyMC where given, the others by default.
 
-    from womble.likelihood import LogLikelihood
-
-    with pm.Model() as model:
-        variables = [model.register_rv(priors[name], name) for name in Theta._fields]
-        theta = pt.stack(variables) / np.array(theta_units(data))
-        pm.Potential("log_likelihood", LogLikelihood(engine)(theta)[0])
-    return model
+    Raises
+    ------
+    ValueError, TypeError
+        If the priors cannot be used.
+    """
+    given, default = check_priors(priors), DefaultPriors.of(data)
+    prior = Compiled(default.as_pymc() | given) if given else LogScale(default)
+    return HyperparameterDensity(engine, prior, theta_units(data))
 
 
 def nuts(
-    model: pm.Model,
+    density: HyperparameterDensity,
     *,
     draws: int,
     tune: int,
@@ -57,32 +68,52 @@ def nuts(
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Draw the hyperparameters by the no-U-turn sampler with a dense mass matrix.
 
+    Its adaptation begins at the normal approximation of the posterior. The chains begin in turn at
+    each mode that was found, with twice the posterior's spread.
+
     Returns
     -------
     posterior, sample_stats : xarray.Dataset
         Dimensions (chain, draw).
     """
     import pymc as pm
+    from pymc.step_methods.hmc.quadpotential import QuadPotentialFullAdapt
     from pytensor.compile.mode import Mode
 
-    cores = min(chains, os.cpu_count() or 1)
-    # The graph around the likelihood is two dozen scalars: rewriting it helps, compiling does not.
+    from womble.likelihood import LogDensity
+
+    seed = int(rng.integers(2**31))
     # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
-    with _quiet(progress), threadpool_limits(1, user_api="blas"), model:
+    with _quiet(progress), threadpool_limits(1, user_api="blas"), pm.Model():
+        modes = find_modes(density, density.prior.start + STARTS)
+        mean, covariance = modes[0]
+        size = len(mean)
+        pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=size))[0])
+        # A handful of nodes around the density: not worth compiling.
+        step = pm.NUTS(
+            potential=QuadPotentialFullAdapt(size, mean, covariance, INITIAL_WEIGHT),
+            compile_kwargs={"mode": Mode(linker="py", optimizer="fast_compile")},
+        )
+        cores = min(chains, os.cpu_count() or 1)
         result = pm.sample(
             draws=draws,
             tune=tune,
             chains=chains,
             cores=cores,
             blas_cores=cores,  # in all, so one a chain
-            init="jitter+adapt_full",
+            step=step,
+            initvals=[{"q": mode.dispersed(rng)} for mode in islice(cycle(modes), chains)],
             nuts_sampler="pymc",
-            random_seed=int(rng.integers(2**31)),
+            random_seed=seed,
             progressbar=progress,
             compute_convergence_checks=False,
-            compile_kwargs={"mode": Mode(linker="py", optimizer="fast_run")},
         )
-    return plain_dataset(result, "posterior"), plain_dataset(result, "sample_stats")
+    theta = density.theta(plain_dataset(result, "posterior")["q"].to_numpy())
+    posterior = xr.Dataset(
+        {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(Theta._fields)},
+        {axis: result["posterior"][axis] for axis in ("chain", "draw")},
+    )
+    return posterior, plain_dataset(result, "sample_stats")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""The marginal likelihood as a PyTensor operation with its analytic gradient."""
+"""A log density with its analytic gradient as a PyTensor operation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,36 +10,42 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 
-from womble.engines.base import Engine, Theta
+from womble.arrays import FloatArray
 
-# Scaled hyperparameters beyond these are no model of anything, and their powers overflow. Leapfrog
-# steps that overshoot before the step size has adapted get there.
-SMALLEST, LARGEST = 1e-50, 1e50
+# States of a NUTS trajectory at the greatest depth, 10: the next one starts at one of them.
+REMEMBERED = 1024
 
 
-class LogLikelihood(Op):
-    """An engine's log-likelihood and gradient, computed together once per leapfrog step.
+class LogDensity(Op):
+    """A vector's log density and gradient, computed together once per leapfrog step.
 
-    Takes the vector of `Theta` in scaled units; returns the log-likelihood and, as a second
-    output that only `pullback` reads, its gradient. Equal to another only if it is the same
-    object, as PyTensor merges equal operations and engines hold different data.
+    The second output, the gradient, is only read by `pullback`. Recent answers are kept: every
+    trajectory asks for its starting point again. Equal to another only if it is the same object,
+    as PyTensor merges equal operations and densities hold different data.
+
+    Parameters
+    ----------
+    density : function
+        From an array (k,) to a number and an array (k,).
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, density: Callable[[FloatArray], tuple[float, FloatArray]]) -> None:
+        self.density = density
+        self._recent: dict[bytes, tuple[float, FloatArray]] = {}
 
-    def make_node(self, theta: Variable) -> Apply:
+    def make_node(self, vector: Variable) -> Apply:
         """One node: vector in, scalar and vector out."""
-        return Apply(self, [pt.as_tensor_variable(theta)], [pt.dscalar(), pt.dvector()])
+        return Apply(self, [pt.as_tensor_variable(vector)], [pt.dscalar(), pt.dvector()])
 
     def perform(self, node: Apply, inputs: list[np.ndarray], outputs: list[list[Any]]) -> None:
-        """Evaluate both outputs; -inf, which NUTS counts as a divergence, out of range."""
-        theta = Theta(*map(float, inputs[0]))
-        value, gradient = -np.inf, np.zeros(len(theta))
-        if all(SMALLEST < number < LARGEST for number in theta):
-            value, gradient = self.engine.log_likelihood(theta)
-        outputs[0][0] = np.asarray(value)
-        outputs[1][0] = gradient
+        """Evaluate both outputs."""
+        key = inputs[0].tobytes()
+        answer = self._recent.get(key)
+        if answer is None:
+            if len(self._recent) >= REMEMBERED:
+                self._recent.clear()
+            answer = self._recent[key] = self.density(inputs[0])
+        outputs[0][0], outputs[1][0] = np.asarray(answer[0]), answer[1].copy()
 
     def pullback(
         self, inputs: list[Variable], outputs: list[Variable], cotangents: list[Variable]

@@ -40,7 +40,7 @@ class FieldModel:
     priors : mapping of str to PyMC distributions, optional
         For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), for example
         ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``. Those not named keep their
-        defaults (`womble.priors.default_priors`).
+        defaults (`womble.priors.DefaultPriors`).
 
     Raises
     ------
@@ -118,16 +118,14 @@ class FieldModel:
             On divergences, R-hat above 1.01 or fewer than 400 effective draws.
         """
         from womble import inference
-        from womble.priors import choose_priors
 
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
         checked = self._checked(data, value, transform, units)
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
-        model = inference.pymc_model(chosen, checked, choose_priors(checked, self.priors))
         posterior, stats = inference.nuts(
-            model,
+            inference.hyperparameter_density(chosen, checked, self.priors),
             draws=draws,
             tune=tune,
             chains=chains,
@@ -135,9 +133,7 @@ class FieldModel:
             progress=progress,
         )
         inference.warn_of_trouble(posterior, stats)
-        return Posterior(
-            checked, self.kernel, self.trend, posterior[list(Theta._fields)], stats, reason, chosen
-        )
+        return Posterior(checked, self.kernel, self.trend, posterior, stats, reason, chosen)
 
     def condition(
         self,

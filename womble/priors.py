@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,34 +23,47 @@ if TYPE_CHECKING:
 TAIL = 0.01
 
 
-def default_priors(data: SpatialData) -> dict[str, TensorVariable]:
-    """Priors of the hyperparameters in user units.
+@dataclass(frozen=True)
+class DefaultPriors:
+    """The default priors' numbers, in user units.
 
-    `lengthscale` is inverse gamma with 1% of its mass below the median spacing of distinct
-    neighbours (but at least 1/200 of the domain's diameter) and 1% above twice the diameter;
-    `amplitude` is half normal with scale two, `noise_sd` with scale one standard deviation of the
-    data.
-
-    Returns
-    -------
-    dict of PyMC distributions by the names of `Theta`
+    Attributes
+    ----------
+    alpha, beta : float
+        Shape and scale of the lengthscale's inverse gamma distribution.
+    amplitude, noise_sd : float
+        Scales of half normal distributions.
     """
-    import pymc as pm
 
-    low, high = lengthscale_range(data.coords)
-    alpha, beta = inverse_gamma(low, high)
-    sd = data.scaling.scale
-    return {
-        "lengthscale": pm.InverseGamma.dist(alpha=alpha, beta=beta),
-        "amplitude": pm.HalfNormal.dist(sigma=2 * sd),
-        "noise_sd": pm.HalfNormal.dist(sigma=sd),
-    }
+    alpha: float
+    beta: float
+    amplitude: float
+    noise_sd: float
+
+    @classmethod
+    def of(cls, data: SpatialData) -> DefaultPriors:
+        """Weakly informative on the data's scale.
+
+        `lengthscale` has 1% of its mass below the median spacing of distinct neighbours (but at
+        least 1/200 of the domain's diameter) and 1% above twice the diameter; `amplitude` has
+        scale two, `noise_sd` one standard deviation of the data.
+        """
+        alpha, beta = inverse_gamma(*lengthscale_range(data.coords))
+        return cls(alpha, beta, 2 * data.scaling.scale, data.scaling.scale)
+
+    def as_pymc(self) -> dict[str, TensorVariable]:
+        """PyMC distributions by the names of `Theta`."""
+        import pymc as pm
+
+        return {
+            "lengthscale": pm.InverseGamma.dist(alpha=self.alpha, beta=self.beta),
+            "amplitude": pm.HalfNormal.dist(sigma=self.amplitude),
+            "noise_sd": pm.HalfNormal.dist(sigma=self.noise_sd),
+        }
 
 
-def choose_priors(
-    data: SpatialData, given: Mapping[str, TensorVariable] | None
-) -> dict[str, TensorVariable]:
-    """The default priors, with those that the user gave in their place.
+def check_priors(given: Mapping[str, TensorVariable] | None) -> dict[str, TensorVariable]:
+    """The user's priors, if they can be used.
 
     Raises
     ------
@@ -70,7 +84,7 @@ def choose_priors(
                 f"the prior of {name} must be a PyMC distribution in user units, such as "
                 f"pm.HalfNormal.dist(sigma=1.0); got {type(prior).__name__}."
             )
-    return default_priors(data) | given
+    return given
 
 
 def lengthscale_range(coords: FloatArray) -> tuple[float, float]:

@@ -1,0 +1,89 @@
+"""The mode of a density and its curvature there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from womble.arrays import FloatArray
+
+# From a point (k,) to the log density, -inf out of range, and its gradient (k,).
+LogDensityFunction = Callable[[FloatArray], tuple[float, FloatArray]]
+
+# Of the differences of gradients that make the Hessian, on logarithms: truncation and rounding of
+# about 1e-6 and 1e-8 of its entries.
+DIFFERENCE = 1e-3
+
+
+# Modes nearer than this many standard deviations are one; those with less than e^-10 of the largest
+# share of the mass are none.
+SAME_MODE = 1.0
+LEAST_LOG_SHARE = -10.0
+
+
+class NormalApproximation(NamedTuple):
+    """The normal with a density's mode and curvature.
+
+    Attributes
+    ----------
+    mode : array, shape (k,)
+    covariance : array, shape (k, k)
+        The identity where the density has no proper maximum there.
+    """
+
+    mode: FloatArray
+    covariance: FloatArray
+
+    def dispersed(self, rng: np.random.Generator) -> FloatArray:
+        """A draw with twice the standard deviations, shape (k,)."""
+        noise = rng.standard_normal(len(self.mode))
+        return self.mode + 2 * np.linalg.cholesky(self.covariance) @ noise
+
+    def holds(self, point: FloatArray) -> bool:
+        """Whether a mode found at `point` is this one."""
+        difference = point - self.mode
+        return difference @ np.linalg.solve(self.covariance, difference) < SAME_MODE**2
+
+
+def find_modes(density: LogDensityFunction, starts: FloatArray) -> list[NormalApproximation]:
+    """Distinct modes that are reached from `starts` (m, k), by the mass that each stands for."""
+    found: list[tuple[float, NormalApproximation]] = []
+    for start in starts:
+        mode, value = climb(density, start)
+        if any(other.holds(mode) for _, other in found):
+            continue
+        here = NormalApproximation(mode, curvature(density, mode))
+        found.append((value + 0.5 * np.linalg.slogdet(here.covariance)[1], here))
+    found.sort(key=lambda pair: -pair[0])
+    return [mode for mass, mode in found if mass - found[0][0] > LEAST_LOG_SHARE]
+
+
+def climb(density: LogDensityFunction, start: FloatArray) -> tuple[FloatArray, float]:
+    """The maximum that BFGS reaches from `start` (k,), and the log density there.
+
+    References
+    ----------
+    Nocedal and Wright (2006), Numerical Optimization, ch. 6.
+    """
+
+    def loss(q: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = density(q)
+        return -value, -gradient
+
+    # Where the density is -inf, line searches step back; their differences are not numbers.
+    with np.errstate(invalid="ignore"):
+        found = minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-3})
+    return found.x, -found.fun
+
+
+def curvature(density: LogDensityFunction, mode: FloatArray) -> FloatArray:
+    """Inverse of minus the Hessian (k, k), or the identity where that is no covariance."""
+    steps = DIFFERENCE * np.eye(len(mode))
+    hessian = np.array(
+        [(density(mode + e)[1] - density(mode - e)[1]) / (2 * DIFFERENCE) for e in steps]
+    )
+    precision, axes = np.linalg.eigh(-0.5 * (hessian + hessian.T))
+    return (axes / precision) @ axes.T if (precision > 0).all() else np.eye(len(mode))
