@@ -254,14 +254,18 @@ def test_apply_sums_weights_times_jets():
     assert functional.size == 3
 
 
-def test_by_component_is_the_weights_taken_apart():
+def test_entries_are_the_weights_node_by_node():
     W = np.zeros((2, 3 * 6))
-    W[0, 1::6], W[1, 4::6], W[0, 5] = [1, 2, 3], [4, 0, 5], 7
-    parts = Functional(np.zeros((3, 2)), csr_array(W), 2).by_component
-    assert list(parts) == [(0,), (0, 1), (1, 1)]
-    for indices, part in parts.items():
-        column = jet.components(2, 2).index(indices)
-        npt.assert_array_equal(part, W[:, column::6])
+    W[0, 1::6], W[1, 4::6], W[0, 5], W[1, 0] = [1, 2, 3], [4, 0, 5], 7, -2
+    functional = Functional(np.zeros((3, 2)), csr_array(W), 2)
+    assert functional.components == [(), (0,), (0, 1), (1, 1)]
+    start, row, component, weight = functional.entries
+    again = np.zeros_like(W)
+    node = np.repeat(np.arange(3), np.diff(start))
+    columns = [jet.components(2, 2).index(a) for a in functional.components]
+    again[row, 6 * node + np.array(columns)[component]] = weight
+    npt.assert_array_equal(again, W)
+    npt.assert_array_equal(functional.value_weights, [0, -2])
 
 
 @pytest.mark.parametrize("order", [1, 2])

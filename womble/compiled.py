@@ -32,66 +32,6 @@ class ExponentialPolynomials:
     coefficients: FloatArray
 
 
-@njit(nogil=True, cache=True)
-def sums_of_products(
-    s: FloatArray,
-    t: FloatArray,
-    rate: float,
-    exponent: int,
-    coefficients: FloatArray,
-    component: np.ndarray,
-    radial: np.ndarray,
-    factor: FloatArray,
-    direction: np.ndarray,
-    out: FloatArray,
-) -> None:
-    """Add to out[i, component[m], j] the m-th product of a radial function and directions.
-
-    The product is factor[m] R[radial[m]](z) prod_k u[direction[m, k]] with z = |s_i - t_j| and u
-    the unit vector from t_j to s_i; a direction of -1 ends the product.
-    """
-    (p, d), n = s.shape, len(t)
-    u, z, decay, inverse = np.empty((d, n)), np.empty(n), np.empty(n), np.empty(n)
-    values, product = np.empty((len(coefficients), n)), np.empty(n)
-    degree = coefficients.shape[1] - 1
-    # One row at a time: each inner loop runs over contiguous numbers in cache and vectorises.
-    for i in range(p):
-        z[:] = 0.0
-        for k in range(d):
-            along, here, there = u[k], s[i, k], t[:, k]
-            for j in range(n):
-                along[j] = here - there[j]
-                z[j] += along[j] * along[j]
-        for j in range(n):
-            z[j] = np.sqrt(z[j])
-            decay[j] = np.exp(-rate * (z[j] if exponent == 1 else z[j] * z[j]))
-            inverse[j] = 1.0 / max(z[j], TINY)  # u is 0 where z is 0
-        for k in range(d):
-            along = u[k]
-            for j in range(n):
-                along[j] *= inverse[j]
-        for r in range(len(coefficients)):
-            value = values[r]
-            value[:] = coefficients[r, degree]
-            for k in range(degree - 1, -1, -1):
-                coefficient = coefficients[r, k]
-                for j in range(n):
-                    value[j] = value[j] * z[j] + coefficient
-            for j in range(n):
-                value[j] *= decay[j]
-        for m in range(len(component)):
-            scaled, value, total = factor[m], values[radial[m]], out[i, component[m]]
-            for j in range(n):
-                product[j] = scaled * value[j]
-            for k in range(direction.shape[1]):
-                if direction[m, k] >= 0:
-                    along = u[direction[m, k]]
-                    for j in range(n):
-                        product[j] *= along[j]
-            for j in range(n):
-                total[j] += product[j]
-
-
 # Taylor coefficients of e^x: below 1e-16 for |x| <= log(2) / 2.
 EXPONENTIAL = np.array([1.0 / factorial(k) for k in range(13)])
 # log 2 in two parts, the first with room for an exact product with a whole number (Cody and Waite).
@@ -123,6 +63,90 @@ def exponentials(x: FloatArray, series: FloatArray, power: FloatArray, out: Floa
         out[j] *= power[j]
 
 
+@njit(nogil=True, cache=True)
+def pairs_of_one(
+    here: FloatArray,
+    t: FloatArray,
+    rate: float,
+    exponent: int,
+    coefficients: FloatArray,
+    series: FloatArray,
+    u: FloatArray,
+    scratch: FloatArray,
+    values: FloatArray,
+) -> None:
+    """Unit vectors u (d, n) from the points t (d, n) to `here` and radial functions (m, n) there.
+
+    u is 0 where the distance is. `series` is EXPONENTIAL and `scratch` has shape (4, n).
+    """
+    n, degree = t.shape[1], coefficients.shape[1] - 1
+    z, decay, a, b = scratch[0], scratch[1], scratch[2], scratch[3]
+    z[:] = 0.0
+    for k in range(len(here)):
+        along, x, there = u[k], here[k], t[k]
+        for j in range(n):
+            along[j] = x - there[j]
+            z[j] += along[j] * along[j]
+    for j in range(n):
+        z[j] = np.sqrt(z[j])
+        a[j] = -rate * (z[j] if exponent == 1 else z[j] * z[j])
+    exponentials(a, series, b, decay)
+    for j in range(n):
+        a[j] = 1.0 / max(z[j], TINY)
+    for k in range(len(here)):
+        along = u[k]
+        for j in range(n):
+            along[j] *= a[j]
+    for r in range(len(coefficients)):
+        value = values[r]
+        value[:] = coefficients[r, degree]
+        for k in range(degree - 1, -1, -1):
+            coefficient = coefficients[r, k]
+            for j in range(n):
+                value[j] = value[j] * z[j] + coefficient
+        for j in range(n):
+            value[j] *= decay[j]
+
+
+@njit(nogil=True, cache=True)
+def sums_of_products(
+    s: FloatArray,
+    t: FloatArray,
+    rate: float,
+    exponent: int,
+    coefficients: FloatArray,
+    component: np.ndarray,
+    radial: np.ndarray,
+    factor: FloatArray,
+    direction: np.ndarray,
+    series: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Add to out[i, component[m], j] the m-th product of a radial function and directions.
+
+    The product is factor[m] R[radial[m]](z) prod_k u[direction[m, k]] with z = |s_i - t_j| and u
+    the unit vector from t_j to s_i; a direction of -1 ends the product. `t` is (d, n) and `series`
+    EXPONENTIAL.
+    """
+    (p, d), n = s.shape, t.shape[1]
+    u, scratch, product = np.empty((d, n)), np.empty((4, n)), np.empty(n)
+    values = np.empty((len(coefficients), n))
+    # One row at a time: each inner loop runs over contiguous numbers in cache and vectorises.
+    for i in range(p):
+        pairs_of_one(s[i], t, rate, exponent, coefficients, series, u, scratch, values)
+        for m in range(len(component)):
+            scaled, value, total = factor[m], values[radial[m]], out[i, component[m]]
+            for j in range(n):
+                product[j] = scaled * value[j]
+            for k in range(direction.shape[1]):
+                if direction[m, k] >= 0:
+                    along = u[direction[m, k]]
+                    for j in range(n):
+                        product[j] *= along[j]
+            for j in range(n):
+                total[j] += product[j]
+
+
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def weighted_sums(
     s: FloatArray,
@@ -144,37 +168,13 @@ def weighted_sums(
     `series` EXPONENTIAL. Sums may be taken in any order, which lets them vectorise.
     """
     (p, d), n = s.shape, t.shape[1]
-    u, z, decay = np.empty((d, n)), np.empty(n), np.empty(n)
-    scratch, other = np.empty(n), np.empty(n)
-    values = np.empty((len(coefficients), n))
-    degree = coefficients.shape[1] - 1
+    u, scratch, values = np.empty((d, n)), np.empty((4, n)), np.empty((len(coefficients), n))
     for i in range(p):
-        z[:] = 0.0
-        for k in range(d):
-            along, here, there = u[k], s[i, k], t[k]
-            for j in range(n):
-                along[j] = here - there[j]
-                z[j] += along[j] * along[j]
-        for j in range(n):
-            z[j] = np.sqrt(z[j])
-            scratch[j] = -rate * (z[j] if exponent == 1 else z[j] * z[j])
-        exponentials(scratch, series, other, decay)
-        for j in range(n):
-            decay[j] *= weights[j]
-            scratch[j] = 1.0 / max(z[j], TINY)  # u is 0 where z is 0
-        for k in range(d):
-            along = u[k]
-            for j in range(n):
-                along[j] *= scratch[j]
+        pairs_of_one(s[i], t, rate, exponent, coefficients, series, u, scratch, values)
         for r in range(len(coefficients)):
             value = values[r]
-            value[:] = coefficients[r, degree]
-            for k in range(degree - 1, -1, -1):
-                coefficient = coefficients[r, k]
-                for j in range(n):
-                    value[j] = value[j] * z[j] + coefficient
             for j in range(n):
-                value[j] *= decay[j]
+                value[j] *= weights[j]
         for m in range(len(component)):
             value, first, second, total = values[radial[m]], direction[m, 0], direction[m, 1], 0.0
             if first < 0:
@@ -189,29 +189,121 @@ def weighted_sums(
             out[i, component[m]] += factor[m] * total
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def triangles(
     distances: FloatArray,
     lengthscale: float,
     rate: float,
     exponent: int,
     coefficients: FloatArray,
+    series: FloatArray,
     first: FloatArray,
     second: FloatArray,
 ) -> None:
-    """Two radial functions of the scaled distances, on and above the diagonal."""
+    """Two radial functions of the scaled distances, on and above the diagonal.
+
+    `series` is EXPONENTIAL.
+    """
     n = len(distances)
     degree = coefficients.shape[1] - 1
+    z, power, decay = np.empty(n), np.empty(n), np.empty(n)
+    scratch = np.empty(n)
+    inverse = 1.0 / lengthscale
     for i in range(n):
-        for j in range(i, n):
-            z = distances[i, j] / lengthscale
-            decay = np.exp(-rate * (z if exponent == 1 else z * z))
-            a, b = coefficients[0, degree], coefficients[1, degree]
-            for k in range(degree - 1, -1, -1):
-                a = a * z + coefficients[0, k]
-                b = b * z + coefficients[1, k]
-            first[i, j] = a * decay
-            second[i, j] = b * decay
+        m = n - i
+        row, a, b = distances[i, i:], first[i, i:], second[i, i:]
+        for j in range(m):
+            z[j] = row[j] * inverse
+            scratch[j] = -rate * (z[j] if exponent == 1 else z[j] * z[j])
+        exponentials(scratch[:m], series, power[:m], decay[:m])
+        for j in range(m):
+            a[j] = coefficients[0, degree]
+            b[j] = coefficients[1, degree]
+        for k in range(degree - 1, -1, -1):
+            low, high = coefficients[0, k], coefficients[1, k]
+            for j in range(m):
+                a[j] = a[j] * z[j] + low
+                b[j] = b[j] * z[j] + high
+        for j in range(m):
+            a[j] *= decay[j]
+            b[j] *= decay[j]
+
+
+@njit(nogil=True, cache=True)
+def weighted_rows(
+    derivative: FloatArray,
+    start: np.ndarray,
+    row: np.ndarray,
+    component: np.ndarray,
+    weight: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Add to out[row] the weight times derivative[node, component], for every entry of a node."""
+    for i in range(len(derivative)):
+        for e in range(start[i], start[i + 1]):
+            total, values, w = out[row[e]], derivative[i, component[e]], weight[e]
+            for j in range(len(total)):
+                total[j] += w * values[j]
+
+
+@njit(nogil=True, cache=True)
+def weighted_pairs(
+    derivative: FloatArray,
+    first: int,
+    place: np.ndarray,
+    signs: FloatArray,
+    start: np.ndarray,
+    row: np.ndarray,
+    component: np.ndarray,
+    weight: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Add w v signs[b] derivative[i, place[a, b], j] to out[rows] for all pairs of entries.
+
+    `derivative` is of the nodes from `first` on with all nodes; an entry of the one node has
+    weight w and component a, one of the other v and b.
+    """
+    m, c = len(start) - 1, len(place)
+    along = np.empty((c, m))
+    for i in range(len(derivative)):
+        first_entry, last = start[first + i], start[first + i + 1]
+        for e in range(first_entry, last):
+            here, seen = row[e], False
+            for f in range(first_entry, e):
+                seen = seen or row[f] == here
+            if seen:
+                continue
+            # The node's part of this row with each component at all nodes, before the others'.
+            along[:] = 0.0
+            for f in range(e, last):
+                if row[f] == here:
+                    for b in range(c):
+                        w, values, sums = (
+                            weight[f] * signs[b],
+                            derivative[i, place[component[f], b]],
+                            along[b],
+                        )
+                        for j in range(m):
+                            sums[j] += w * values[j]
+            total = out[here]
+            for j in range(m):
+                for f in range(start[j], start[j + 1]):
+                    total[row[f]] += weight[f] * along[component[f], j]
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def subtract_grams(A: FloatArray, out: FloatArray) -> None:
+    """out[i] -= A[i] A[i]' for a batch (g, k, n) of matrices with few rows."""
+    g, k, n = A.shape
+    for i in range(g):
+        for a in range(k):
+            for b in range(a + 1):
+                x, y, total = A[i, a], A[i, b], 0.0
+                for j in range(n):
+                    total += x[j] * y[j]
+                out[i, a, b] -= total
+                if a != b:
+                    out[i, b, a] -= total
 
 
 @njit(nogil=True, cache=True)

@@ -24,6 +24,8 @@ from womble.compiled import (
     EXPONENTIAL,
     ExponentialPolynomials,
     sums_of_products,
+    weighted_pairs,
+    weighted_rows,
     weighted_sums,
 )
 from womble.functional import Functional, Panels
@@ -172,7 +174,8 @@ def pair_partials(
     out = np.zeros((len(s), len(wanted), len(t))) if start is None else start
     loop = _compiled_loop(kernel, scale, wanted)
     if loop is not None:
-        sums_of_products(s / scale.lengthscale, t / scale.lengthscale, *loop, out)
+        there = np.ascontiguousarray(t.T / scale.lengthscale)
+        sums_of_products(s / scale.lengthscale, there, *loop, EXPONENTIAL, out)
         return out
     step = max(1, PAIRS_PER_BLOCK // len(t))
     for first in range(0, len(s), step):
@@ -267,25 +270,22 @@ def functional_cross_covariance(
     kernel: Kernel, scale: Scale, functional: Functional, t: FloatArray
 ) -> FloatArray:
     """Prior covariance of the rows of a Functional with the values at `t`, shape (q, n)."""
-    weights = functional.by_component
-    derivative = pair_partials(kernel, scale, functional.nodes, t, tuple(weights))
-    return sum(w @ derivative[:, i] for i, w in enumerate(weights.values()))
+    derivative = pair_partials(kernel, scale, functional.nodes, t, tuple(functional.components))
+    out = np.zeros((functional.size, len(t)))
+    weighted_rows(derivative, *functional.entries, out)
+    return out
 
 
 def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) -> FloatArray:
     """Prior covariance of the rows of a Functional, shape (q, q); node pairs in blocks."""
-    nodes, weights = functional.nodes, functional.by_component
-    place, wanted = _union(list(weights))
+    nodes = functional.nodes
+    place, wanted = _union(functional.components)
+    signs = np.array([(-1.0) ** len(b) for b in functional.components])
     out = np.zeros((functional.size, functional.size))
     step = max(1, PAIRS_PER_BLOCK // len(nodes))
-    whole = step >= len(nodes)
     for start in range(0, len(nodes), step):
-        block = slice(start, start + step)
-        derivative = pair_partials(kernel, scale, nodes[block], nodes, wanted)
-        for i, left in enumerate(weights.values()):
-            for j, (b, right) in enumerate(weights.items()):
-                half = (left if whole else left[:, block]) @ derivative[:, place[i, j]]
-                out += (-1) ** len(b) * (right @ half.T).T
+        derivative = pair_partials(kernel, scale, nodes[start : start + step], nodes, wanted)
+        weighted_pairs(derivative, start, place, signs, *functional.entries, out)
     out = 0.5 * (out + out.T)
     if functional.panels is not None:
         diagonal = np.einsum("ii->i", out)

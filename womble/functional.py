@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,23 @@ from scipy.sparse import csc_array, csr_array
 from womble import jet
 from womble.arrays import FloatArray
 
-# Weights of up to this many entries are full arrays: their products cost far less to set up.
-FULL_ENTRIES = 1_000_000
+
+class Entries(NamedTuple):
+    """The weights of a Functional that are not 0, node by node.
+
+    Attributes
+    ----------
+    start : int array, shape (m + 1,)
+        Node i has entries start[i] to start[i + 1].
+    row, component : int array, shape (e,)
+        The row of each, and its place in `Functional.components`.
+    weight : array, shape (e,)
+    """
+
+    start: npt.NDArray[np.intp]
+    row: npt.NDArray[np.intp]
+    component: npt.NDArray[np.intp]
+    weight: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +87,30 @@ class Functional:
         return self.weights.shape[0]
 
     @cached_property
-    def by_component(self) -> dict[tuple[int, ...], csr_array | FloatArray]:
-        """The weights of each component that has any, shape (q, m) each; full arrays if small."""
-        columns = jet.components(self.nodes.shape[1], self.order)
-        split = csc_array(self.weights)
-        parts = {a: csr_array(split[:, i :: len(columns)]) for i, a in enumerate(columns)}
-        full = self.size * len(self.nodes) <= FULL_ENTRIES
-        return {a: w.toarray() if full else w for a, w in parts.items() if w.nnz}
+    def components(self) -> list[tuple[int, ...]]:
+        """The components of the jet that have any weight."""
+        every = jet.components(self.nodes.shape[1], self.order)
+        return [every[i] for i in np.unique(self.weights.indices % len(every))]
+
+    @cached_property
+    def entries(self) -> Entries:
+        """The weights node by node."""
+        every = jet.components(self.nodes.shape[1], self.order)
+        columns = csc_array(self.weights)
+        column = np.repeat(np.arange(columns.shape[1]), np.diff(columns.indptr))
+        place = np.array([self.components.index(a) if a in self.components else -1 for a in every])
+        return Entries(
+            columns.indptr[:: len(every)].astype(np.intp),
+            columns.indices.astype(np.intp),
+            place[column % len(every)],
+            columns.data,
+        )
+
+    @cached_property
+    def value_weights(self) -> FloatArray:
+        """Sum of the weights of values in each row, shape (q,)."""
+        c = self.weights.shape[1] // len(self.nodes)
+        return np.asarray(csc_array(self.weights)[:, ::c].sum(axis=1)).ravel()
 
     def apply(self, jets: FloatArray) -> FloatArray:
         """The rows for given jets at the nodes, shape (m, c) -> (q,) or (m, c, k) -> (q, k)."""

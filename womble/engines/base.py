@@ -119,10 +119,7 @@ class InUserUnits:
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
         mean, covariance = self.scaled.joint(_rescaled(functional, self.scaling))
-        value_weights = functional.by_component.get(())
-        if value_weights is not None:
-            mean = mean + self.offset * np.asarray(value_weights.sum(axis=1)).ravel()
-        return mean, covariance
+        return mean + self.offset * functional.value_weights, covariance
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
         """See `Conditional.path`."""

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg.blas import dtrmm
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
 from scipy.spatial.distance import pdist, squareform
 
+from womble import jet
 from womble.arrays import FloatArray
-from womble.compiled import ExponentialPolynomials, triangles, weighted_trace
+from womble.compiled import (
+    EXPONENTIAL,
+    ExponentialPolynomials,
+    subtract_grams,
+    triangles,
+    weighted_trace,
+)
 from womble.covariance import (
     Scale,
     cross_covariance,
@@ -27,8 +35,10 @@ from womble.trend import COEFFICIENT_SD, Trend
 # The radial functions (order, power) of the likelihood: rho and z^2 D rho.
 RADIALS = [(0, 0), (1, 2)]
 
-# Numbers in the largest array of one block of points: 16 MB.
-BLOCK_ENTRIES = 2_000_000
+# Numbers in the largest array of one block of points, 1 MB: it stays in a core's cache. At least so
+# many points, as each block reads the whole Cholesky factor.
+BLOCK_ENTRIES = 125_000
+FEWEST_POINTS = 32
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ class DenseEngine:
             closed.rate,
             closed.exponent,
             closed.coefficients,
+            EXPONENTIAL,
             correlation,
             stretch,
         )
@@ -189,12 +200,17 @@ class DenseConditional:
         coords = self.engine.coords
         trend = None
         if self.target == "surface":
-            trend = self._trend_jets(points, order) @ self.engine.trend_basis.T
+            basis = self._trend_jets(points, order)
+            trend = np.zeros((*basis.shape[:2], len(coords)))
+            for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
+                trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
         return cross_covariance(self.engine.kernel, self._scale, points, coords, order, trend)
 
     def _blocks(self, count: int, columns: int) -> list[slice]:
         """Slices of `count` groups with `columns` jet components each."""
-        step = max(1, BLOCK_ENTRIES // (columns * len(self.engine.coords)))
+        step = max(
+            FEWEST_POINTS * 6 // columns, BLOCK_ENTRIES // (columns * len(self.engine.coords)), 1
+        )
         return [slice(start, start + step) for start in range(0, count, step)]
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
@@ -204,32 +220,32 @@ class DenseConditional:
 
     def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.groups`."""
-        blocks = self._blocks(len(points), 6 * points.shape[1])
-        means, covariances = zip(
-            *(self._group_block(points[b], order) for b in blocks), strict=True
-        )
-        return np.concatenate(means), np.concatenate(covariances)
-
-    def _group_block(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
-        g, k, d = points.shape
-        C = self._cross(points.reshape(-1, d), order)
-        c, n = C.shape[1:]
-        mean = (C @ self.weights).reshape(g, k * c)
-        A = (C.reshape(-1, n) @ self.whitener.T).reshape(g, k * c, n)
-        return mean, self._prior(points, order) - A @ A.transpose(0, 2, 1)
-
-    def _prior(self, points: FloatArray, order: int) -> FloatArray:
-        """Prior covariance of the target's jets within each group, shape (g, k c, k c)."""
         g, k, d = points.shape
         # Single points are all alike, as the process is stationary: one stands for them.
-        of = points if k > 1 else points[:1]
-        h = of[:, :, None, :] - of[:, None, :, :]
-        V = jet_covariance(self.engine.kernel, self._scale, h, order)
-        V = V.transpose(0, 1, 3, 2, 4).reshape(len(of), k * V.shape[-1], k * V.shape[-1])
+        alike = self._prior(points[:1], order) if k == 1 else None
+        size = k * jet.size(d, order)
+        mean, covariance = np.empty((g, size)), np.empty((g, size, size))
+        for b in self._blocks(g, 6 * k):
+            covariance[b] = self._prior(points[b], order) if alike is None else alike
+            C = self._cross(points[b].reshape(-1, d), order)
+            mean[b] = (C @ self.weights).reshape(-1, size)
+            A = self._whiten(C.reshape(-1, C.shape[-1]))
+            subtract_grams(A.reshape(-1, size, C.shape[-1]), covariance[b])
         if self.target == "surface":
-            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, V.shape[-1], -1)
-            V = V + basis @ basis.transpose(0, 2, 1)
-        return V
+            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, size, -1)
+            covariance += basis @ basis.transpose(0, 2, 1)
+        return mean, covariance
+
+    def _whiten(self, C: FloatArray) -> FloatArray:
+        """C L'^-1 for rows C, which it overwrites: half the work of a full product."""
+        return dtrmm(1.0, self.whitener, C.T, side=0, lower=1, overwrite_b=1).T
+
+    def _prior(self, points: FloatArray, order: int) -> FloatArray:
+        """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
+        g, k, _ = points.shape
+        h = points[:, :, None, :] - points[:, None, :, :]
+        V = jet_covariance(self.engine.kernel, self._scale, h, order)
+        return V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
@@ -241,8 +257,8 @@ class DenseConditional:
             C += basis @ engine.trend_basis.T
             V += basis @ basis.T
         mean = C @ self.weights
-        A = C @ self.whitener.T
-        return mean, V - A @ A.T
+        subtract_grams(self._whiten(C)[None], V[None])
+        return mean, V
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
         """See `Conditional.path`."""
