@@ -11,14 +11,13 @@ from womble import covariance, jet
 from womble.covariance import (
     Scale,
     cross_covariance,
-    functional_covariance,
-    functional_cross_covariance,
     jet_covariance,
     kernel_sums,
     pair_partials,
     partials,
 )
 from womble.functional import Functional
+from womble.functional_covariance import functional_covariance, functional_cross_covariance
 from womble.kernels import Kernel, Matern
 
 SCALE = Scale(amplitude=1.3, lengthscale=0.7)

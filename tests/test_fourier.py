@@ -7,7 +7,7 @@ from cases import KERNELS, highest_order, standard_bound
 from scipy.integrate import quad
 
 from womble import jet
-from womble.compiled import HALF_TURN, cosines_and_sines
+from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale, jet_covariance
 from womble.engines import fourier
 from womble.engines.fourier import FourierPrior, Tail, image_distance

@@ -11,8 +11,10 @@ import pytest
 import shapely
 import xarray as xr
 
+import womble as wb
 from womble.readers import looks_like_degrees
-from womble.spatial_data import Scaling, query_points, require_same_crs, spatial_data
+from womble.scaling import Scaling
+from womble.spatial_data import query_points, require_same_crs, spatial_data
 
 RD = "EPSG:28992"
 
@@ -545,3 +547,11 @@ def test_query_points_must_be_finite_numbers():
         query_points([["a", "b"]], 2)
     with pytest.raises(ValueError, match="must have Point geometry"):
         query_points(gpd.GeoSeries([shapely.LineString([[0, 0], [1, 1]])]), 2)
+
+
+def test_warnings_point_at_the_users_own_line(zinc):
+    gaps = zinc.copy()
+    gaps.loc[gaps.index[:3], "zinc"] = np.nan
+    with pytest.warns(UserWarning, match="3 of .* dropped") as record:
+        wb.FieldModel().condition(gaps, "zinc", lengthscale=30.0, amplitude=1.0, noise_sd=0.3)
+    assert [warning.filename for warning in record] == [__file__]

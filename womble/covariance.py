@@ -20,22 +20,16 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.compiled import (
+from womble.compiled.pairs import (
     EXPONENTIAL,
     ExponentialPolynomials,
     sums_of_products,
-    weighted_pairs,
-    weighted_rows,
     weighted_sums,
 )
-from womble.functional import Functional, Panels
 from womble.kernels import Kernel
 
 # Pairs of points treated at a time, so that the handful of arrays in play stay in cache.
 PAIRS_PER_BLOCK = 16_384
-
-# Gauss-Legendre nodes for the variance of one panel: exact to rounding on half a lengthscale.
-FINE_NODES = 20
 
 Indices = tuple[int, ...]
 
@@ -253,73 +247,14 @@ def jet_covariance(kernel: Kernel, scale: Scale, h: FloatArray, order: int) -> F
     Adler (1981), theorem 2.2.2; Rasmussen and Williams (2006), sec. 9.4.
     """
     columns = jet.components(h.shape[-1], order)
-    place, wanted = _union(columns)
+    place, wanted = union(columns)
     derivative = partials(kernel, scale, np.ascontiguousarray(np.moveaxis(h, -1, 0)), wanted)
     signs = np.array([(-1) ** len(b) for b in columns])
     return np.moveaxis(derivative[place], (0, 1), (-2, -1)) * signs
 
 
-def _union(columns: list[Indices]) -> tuple[np.ndarray, tuple[Indices, ...]]:
+def union(columns: list[Indices]) -> tuple[np.ndarray, tuple[Indices, ...]]:
     """The distinct derivatives a + b of pairs of components, and where each pair's is."""
     pairs = [[tuple(sorted(a + b)) for b in columns] for a in columns]
     wanted = sorted({c for row in pairs for c in row})
     return np.array([[wanted.index(c) for c in row] for row in pairs]), tuple(wanted)
-
-
-def functional_cross_covariance(
-    kernel: Kernel, scale: Scale, functional: Functional, t: FloatArray
-) -> FloatArray:
-    """Prior covariance of the rows of a Functional with the values at `t`, shape (q, n)."""
-    derivative = pair_partials(kernel, scale, functional.nodes, t, tuple(functional.components))
-    out = np.zeros((functional.size, len(t)))
-    weighted_rows(derivative, *functional.entries, out)
-    return out
-
-
-def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) -> FloatArray:
-    """Prior covariance of the rows of a Functional, shape (q, q); node pairs in blocks."""
-    nodes = functional.nodes
-    place, wanted = _union(functional.components)
-    signs = np.array([(-1.0) ** len(b) for b in functional.components])
-    out = np.zeros((functional.size, functional.size))
-    step = max(1, PAIRS_PER_BLOCK // len(nodes))
-    for start in range(0, len(nodes), step):
-        derivative = pair_partials(kernel, scale, nodes[start : start + step], nodes, wanted)
-        weighted_pairs(derivative, start, place, signs, *functional.entries, out)
-    out = 0.5 * (out + out.T)
-    if functional.panels is not None:
-        diagonal = np.einsum("ii->i", out)
-        np.add.at(diagonal, functional.panels.row, _cusps(kernel, scale, functional.panels))
-    return out
-
-
-@cache
-def _cusp_rule(nodes: int) -> tuple[FloatArray, FloatArray]:
-    """Distances in panel lengths, and weights: exact double integral less that of the nodes."""
-    x, w = np.polynomial.legendre.leggauss(nodes)
-    pairs, pair_weights = 0.5 * np.abs(np.subtract.outer(x, x)).ravel(), np.outer(w, w).ravel() / 4
-    t, fine = np.polynomial.legendre.leggauss(FINE_NODES)
-    t, fine = 0.5 * (t + 1), 0.5 * fine
-    return np.concatenate([t, pairs]), np.concatenate([2 * fine * (1 - t), -pair_weights])
-
-
-def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
-    r"""What Gauss-Legendre in both points misses of each panel's prior variance, shape (m,).
-
-    On a straight line h is orthogonal to n: the normal derivatives have covariances
-    :math:`c_1 = -(\sigma / \ell)^2 D \rho` and :math:`c_2 = 3 (\sigma / \ell^2)^2 D^2 \rho`, and
-    none with each other; and
-
-    .. math:: \int_0^p \int_0^p c(|s - t|)\, ds\, dt = 2 \int_0^p (p - t)\, c(t)\, dt,
-
-    whose integrand is smooth.
-    """
-    share, weights = _cusp_rule(panels.nodes)
-    variance = np.empty(len(panels.row))
-    for order, factor in ((1, -1.0), (2, 3.0)):
-        of = panels.order == order
-        if of.any():
-            z = panels.length[of, None] * share / scale.lengthscale
-            variance[of] = factor * kernel.radial(z, order) @ weights
-    units = panels.weight * panels.length * scale.amplitude / scale.lengthscale**panels.order
-    return units**2 * variance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,57 +17,20 @@ from womble.readers import (
     read_raster,
     require_planar,
 )
+from womble.scaling import Scaling
+from womble.warn import warn
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pyproj
 
-__all__ = ["Scaling", "SpatialData", "query_points", "require_same_crs", "spatial_data"]
+__all__ = ["SpatialData", "query_points", "require_same_crs", "spatial_data"]
 
 # Fewer locations than this cannot tell a lengthscale from noise.
 MINIMUM_LOCATIONS = 10
 # Coordinates are rarely known to better than a millionth of the domain: a strip narrower than that
 # is a line with rounding error, and carries nothing about the direction across it.
 COLLINEAR_TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class Scaling:
-    """Centring and scaling of coordinates and values: applied inside, undone outside.
-
-    Attributes
-    ----------
-    origin : array, shape (d,)
-        Centroid of the coordinates, in their units.
-    length : float
-        Root mean square distance from the centroid, in coordinate units: one length for all axes,
-        the same after any rotation.
-    offset, scale : float
-        Mean and standard deviation of the values, on the link scale; 0 and their root mean square
-        where they are not centred.
-    """
-
-    origin: FloatArray
-    length: float
-    offset: float
-    scale: float
-
-    def coords_in(self, points: FloatArray) -> FloatArray:
-        """Scaled coordinates of `points`, shape (..., d), given in user units."""
-        return (points - self.origin) / self.length
-
-    def values_in(self, values: FloatArray) -> FloatArray:
-        """Scaled `values`, any shape, given on the link scale."""
-        return (values - self.offset) / self.scale
-
-    def jet_units(self, d: int, order: int) -> FloatArray:
-        """Factors that turn a scaled jet into user units; shape (c,), c = 1, 1 + d, ... by order.
-
-        A derivative of order k has the factor scale / length**k. Components are ordered f; f_i;
-        row-major upper triangle of the Hessian. The offset is not a factor: add it to f.
-        """
-        counts = (1, d, d * (d + 1) // 2)[: order + 1]
-        return self.scale / self.length ** np.repeat(np.arange(order + 1.0), counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,23 +221,17 @@ def _warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:
     dropped = int((~kept).sum())
     if dropped:
         have, were = ("has", "was") if dropped == 1 else ("have", "were")
-        warnings.warn(
-            f"{dropped} of {len(kept)} rows {have} {reason} and {were} dropped",
-            UserWarning,
-            stacklevel=3,
-        )
+        warn(f"{dropped} of {len(kept)} rows {have} {reason} and {were} dropped")
 
 
 def _warn_degrees(table: Table, coords: FloatArray) -> None:
     stated = table.coordinate_units is not None and not table.coordinate_units.startswith("deg")
     if table.crs is None and not stated and looks_like_degrees(coords):
-        warnings.warn(
+        warn(
             "the data have no CRS and their coordinates look like longitudes and latitudes; they "
             "are taken as planar. If they are degrees, use set_crs('EPSG:4326') and then to_crs "
             "with a projected CRS (estimate_utm_crs() finds one). If they are planar, state their "
-            "unit in data.attrs['coordinate_units'], or move the origin into the domain.",
-            UserWarning,
-            stacklevel=3,
+            "unit in data.attrs['coordinate_units'], or move the origin into the domain."
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.functional import Functional
-from womble.spatial_data import Scaling
+from womble.scaling import Scaling
 
 Target = Literal["surface", "process"]
 

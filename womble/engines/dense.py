@@ -12,23 +12,17 @@ from scipy.spatial.distance import pdist, squareform
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.compiled import (
-    EXPONENTIAL,
-    ExponentialPolynomials,
-    subtract_grams,
-    triangles,
-    weighted_trace,
-)
+from womble.compiled.pairs import EXPONENTIAL, ExponentialPolynomials, triangles
+from womble.compiled.rows import subtract_grams, weighted_trace
 from womble.covariance import (
     Scale,
     cross_covariance,
-    functional_covariance,
-    functional_cross_covariance,
     jet_covariance,
 )
 from womble.engines.base import Target, Theta
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
+from womble.functional_covariance import functional_covariance, functional_cross_covariance
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD, Trend
 

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from womble import jet, mixture
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Engine, InUserUnits, Target, Theta
-from womble.spatial_data import Scaling
+from womble.scaling import Scaling
 
 Result = TypeVar("Result")
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.compiled import HALF_TURN, cosines_and_sines
+from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale, jet_covariance
 from womble.kernels import Kernel
 

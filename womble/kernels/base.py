@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from womble.arrays import FloatArray
 
 if TYPE_CHECKING:
-    from womble.compiled import ExponentialPolynomials
+    from womble.compiled.pairs import ExponentialPolynomials
 
 
 class Kernel(ABC):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import betainc, betaincinv, gamma, kve
 
 from womble.arrays import FloatArray
-from womble.compiled import ExponentialPolynomials
+from womble.compiled.pairs import ExponentialPolynomials
 from womble.kernels.base import Kernel
 
 # K_nu and the factorials of the closed forms stay inside double precision up to here.

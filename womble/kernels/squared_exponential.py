@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import gamma, gammaincc, gammainccinv
 
 from womble.arrays import FloatArray
-from womble.compiled import ExponentialPolynomials
+from womble.compiled.pairs import ExponentialPolynomials
 from womble.kernels.base import Kernel
 
 

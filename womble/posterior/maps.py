@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from womble.engines.base import Target
 from womble.grid import Grid
 from womble.posterior.fitted import Fitted, require_marginal_rule
+from womble.warn import warn
 
 
 class Maps(Fitted):
@@ -67,10 +67,9 @@ class Maps(Fitted):
         if scale not in ("link", "response"):
             raise ValueError(f"`scale` must be 'link' or 'response'; got {scale!r}.")
         if self.order < 2:
-            warnings.warn(
+            warn(
                 f"{self.kernel!r} has no Hessian: second-order variables are left out. Use "
-                "Matern(nu) with nu > 2 to have them.",
-                stacklevel=2,
+                "Matern(nu) with nu > 2 to have them."
             )
         grid = self._grid(grid)
         rng = np.random.default_rng(rng)

@@ -1,0 +1,1 @@
+"""Compiled loops, arrays only. They release the interpreter lock: draws run on all cores."""

@@ -1,0 +1,75 @@
+"""Covariances of the rows of Functionals: derivatives, line integrals, averages."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from womble.arrays import FloatArray
+from womble.compiled.rows import weighted_pairs, weighted_rows
+from womble.covariance import PAIRS_PER_BLOCK, Scale, pair_partials, union
+from womble.functional import Functional, Panels
+from womble.kernels import Kernel
+
+# Gauss-Legendre nodes for the variance of one panel: exact to rounding on half a lengthscale.
+FINE_NODES = 20
+
+
+def functional_cross_covariance(
+    kernel: Kernel, scale: Scale, functional: Functional, t: FloatArray
+) -> FloatArray:
+    """Prior covariance of the rows of a Functional with the values at `t`, shape (q, n)."""
+    derivative = pair_partials(kernel, scale, functional.nodes, t, tuple(functional.components))
+    out = np.zeros((functional.size, len(t)))
+    weighted_rows(derivative, *functional.entries, out)
+    return out
+
+
+def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) -> FloatArray:
+    """Prior covariance of the rows of a Functional, shape (q, q); node pairs in blocks."""
+    nodes = functional.nodes
+    place, wanted = union(functional.components)
+    signs = np.array([(-1.0) ** len(b) for b in functional.components])
+    out = np.zeros((functional.size, functional.size))
+    step = max(1, PAIRS_PER_BLOCK // len(nodes))
+    for start in range(0, len(nodes), step):
+        derivative = pair_partials(kernel, scale, nodes[start : start + step], nodes, wanted)
+        weighted_pairs(derivative, start, place, signs, *functional.entries, out)
+    out = 0.5 * (out + out.T)
+    if functional.panels is not None:
+        diagonal = np.einsum("ii->i", out)
+        np.add.at(diagonal, functional.panels.row, _cusps(kernel, scale, functional.panels))
+    return out
+
+
+@cache
+def _cusp_rule(nodes: int) -> tuple[FloatArray, FloatArray]:
+    """Distances in panel lengths, and weights: exact double integral less that of the nodes."""
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    pairs, pair_weights = 0.5 * np.abs(np.subtract.outer(x, x)).ravel(), np.outer(w, w).ravel() / 4
+    t, fine = np.polynomial.legendre.leggauss(FINE_NODES)
+    t, fine = 0.5 * (t + 1), 0.5 * fine
+    return np.concatenate([t, pairs]), np.concatenate([2 * fine * (1 - t), -pair_weights])
+
+
+def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
+    r"""What Gauss-Legendre in both points misses of each panel's prior variance, shape (m,).
+
+    On a straight line h is orthogonal to n: the normal derivatives have covariances
+    :math:`c_1 = -(\sigma / \ell)^2 D \rho` and :math:`c_2 = 3 (\sigma / \ell^2)^2 D^2 \rho`, and
+    none with each other; and
+
+    .. math:: \int_0^p \int_0^p c(|s - t|)\, ds\, dt = 2 \int_0^p (p - t)\, c(t)\, dt,
+
+    whose integrand is smooth.
+    """
+    share, weights = _cusp_rule(panels.nodes)
+    variance = np.empty(len(panels.row))
+    for order, factor in ((1, -1.0), (2, 3.0)):
+        of = panels.order == order
+        if of.any():
+            z = panels.length[of, None] * share / scale.lengthscale
+            variance[of] = factor * kernel.radial(z, order) @ weights
+    units = panels.weight * panels.length * scale.amplitude / scale.lengthscale**panels.order
+    return units**2 * variance
