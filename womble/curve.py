@@ -194,18 +194,23 @@ def measures(pieces: Segments, rows: np.ndarray, resolution: float, order: int) 
     if order == 2:
         blocks = [(row, by_gradient + [zero] * 3), (row + count, by_hessian)]
     found = _functional(nodes, blocks, order * count, order)
-    return replace(found, panels=_panels(rows[segment], pieces.length / panels, segment, order))
+    found = replace(
+        found, panels=_panels(rows[segment], (pieces.length / panels)[segment], order, NODES)
+    )
+    if len(np.unique(rows)) == len(rows):
+        found = replace(found, segments=_panels(rows, pieces.length, order, 0))
+    return found
 
 
-def _panels(row: np.ndarray, lengths: FloatArray, segment: np.ndarray, order: int) -> Panels:
+def _panels(row: np.ndarray, lengths: FloatArray, order: int, nodes: int) -> Panels:
     """The panels of gradient measures, then those of curvature measures."""
     count, m = row.max() + 1, len(row)
     return Panels(
         np.concatenate([row + k * count for k in range(order)]),
         np.repeat(np.arange(1, order + 1), m),
-        np.tile(lengths[segment], order),
+        np.tile(lengths, order),
         np.ones(order * m),
-        NODES,
+        nodes,
     )
 
 

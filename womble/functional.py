@@ -50,7 +50,7 @@ class Panels:
     weight : array, shape (m,)
         What the integral is multiplied by.
     nodes : int
-        Gauss-Legendre nodes on each.
+        Gauss-Legendre nodes on each; of no account for whole segments.
     """
 
     row: npt.NDArray[np.intp]
@@ -58,6 +58,17 @@ class Panels:
     length: FloatArray
     weight: FloatArray
     nodes: int
+
+    def rescaled(self, length: float, units: FloatArray) -> Panels:
+        """The same pieces for a field of coordinates divided by `length`.
+
+        Parameters
+        ----------
+        units : array, shape (order,)
+            What a derivative of each order along a unit vector is multiplied by.
+        """
+        weight = self.weight * length * units[self.order - 1]
+        return replace(self, length=self.length / length, weight=weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +85,15 @@ class Functional:
         Order of the jets, which fixes c.
     panels : Panels, optional
         The straight pieces that the weights integrate over, where they do.
+    segments : Panels, optional
+        Where each row integrates over one straight segment: those segments, a row each.
     """
 
     nodes: FloatArray
     weights: csr_array
     order: int
     panels: Panels | None = None
+    segments: Panels | None = None
 
     @property
     def size(self) -> int:
@@ -129,10 +143,10 @@ class Functional:
         weights = self.weights @ csr_array(
             (np.tile(units, len(self.nodes)), (np.arange(self.weights.shape[1]),) * 2)
         )
-        panels = self.panels
-        if panels is not None:
-            # A derivative along a unit vector has the units of the first component of its order.
-            first = [jet.size(self.nodes.shape[1], order) for order in range(self.order)]
-            factor = length * units[first][panels.order - 1]
-            panels = replace(panels, length=panels.length / length, weight=panels.weight * factor)
-        return Functional((self.nodes - origin) / length, csr_array(weights), self.order, panels)
+        first = [jet.size(self.nodes.shape[1], order) for order in range(self.order)]
+        panels, segments = (
+            None if pieces is None else pieces.rescaled(length, units[first])
+            for pieces in (self.panels, self.segments)
+        )
+        nodes = (self.nodes - origin) / length
+        return Functional(nodes, csr_array(weights), self.order, panels, segments)

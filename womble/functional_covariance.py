@@ -20,9 +20,12 @@ def functional_cross_covariance(
     kernel: Kernel, scale: Scale, functional: Functional, t: FloatArray
 ) -> FloatArray:
     """Prior covariance of the rows of a Functional with the values at `t`, shape (q, n)."""
-    derivative = pair_partials(kernel, scale, functional.nodes, t, tuple(functional.components))
+    nodes, wanted = functional.nodes, tuple(functional.components)
     out = np.zeros((functional.size, len(t)))
-    weighted_rows(derivative, *functional.entries, out)
+    step = max(1, PAIRS_PER_BLOCK // len(t))
+    for start in range(0, len(nodes), step):
+        derivative = pair_partials(kernel, scale, nodes[start : start + step], t, wanted)
+        weighted_rows(derivative, start, *functional.entries, out)
     return out
 
 
@@ -44,17 +47,48 @@ def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) 
 
 
 @cache
+def _towards_zero() -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights on (0, 1) for functions of |t| with a fractional power at 0.
+
+    t = u^8 makes t^(2 nu - 4) smooth enough for Gauss-Legendre in u, down to nu = 2.05.
+    """
+    x, w = np.polynomial.legendre.leggauss(FINE_NODES)
+    u = 0.5 * (x + 1)
+    return u**8, 0.5 * w * 8 * u**7
+
+
+@cache
 def _cusp_rule(nodes: int) -> tuple[FloatArray, FloatArray]:
     """Distances in panel lengths, and weights: exact double integral less that of the nodes."""
     x, w = np.polynomial.legendre.leggauss(nodes)
     pairs, pair_weights = 0.5 * np.abs(np.subtract.outer(x, x)).ravel(), np.outer(w, w).ravel() / 4
-    t, fine = np.polynomial.legendre.leggauss(FINE_NODES)
-    t, fine = 0.5 * (t + 1), 0.5 * fine
+    t, fine = _towards_zero()
     return np.concatenate([t, pairs]), np.concatenate([2 * fine * (1 - t), -pair_weights])
 
 
 def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
-    r"""What Gauss-Legendre in both points misses of each panel's prior variance, shape (m,).
+    """What Gauss-Legendre in both points misses of each panel's prior variance, shape (m,)."""
+    return _integrals(kernel, scale, panels, *_cusp_rule(panels.nodes))
+
+
+def segment_variances(kernel: Kernel, scale: Scale, segments: Panels) -> FloatArray:
+    """Prior variance of integrals of normal derivatives over whole straight segments, shape (m,).
+
+    Gauss-Legendre on panels of half a lengthscale, exact to rounding.
+    """
+    panels = int(np.ceil(2 * segments.length.max() / scale.lengthscale))
+    t, weights = _towards_zero()
+    x, w = np.polynomial.legendre.leggauss(FINE_NODES)
+    later = (np.arange(1, panels)[:, None] + 0.5 * (x + 1)).ravel()
+    share = np.concatenate([t, later]) / panels
+    weights = np.concatenate([weights, np.tile(0.5 * w, panels - 1)]) / panels
+    return _integrals(kernel, scale, segments, share, 2 * weights * (1 - share))
+
+
+def _integrals(
+    kernel: Kernel, scale: Scale, panels: Panels, share: FloatArray, weights: FloatArray
+) -> FloatArray:
+    r"""Sums of covariances of normal derivatives at distances `share` of each panel, shape (m,).
 
     On a straight line h is orthogonal to n: the normal derivatives have covariances
     :math:`c_1 = -(\sigma / \ell)^2 D \rho` and :math:`c_2 = 3 (\sigma / \ell^2)^2 D^2 \rho`, and
@@ -64,7 +98,6 @@ def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
 
     whose integrand is smooth.
     """
-    share, weights = _cusp_rule(panels.nodes)
     variance = np.empty(len(panels.row))
     for order, factor in ((1, -1.0), (2, 3.0)):
         of = panels.order == order

@@ -11,15 +11,19 @@ from womble.arrays import FloatArray
 @njit(nogil=True, cache=True)
 def weighted_rows(
     derivative: FloatArray,
+    first: int,
     start: np.ndarray,
     row: np.ndarray,
     component: np.ndarray,
     weight: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Add to out[row] the weight times derivative[node, component], for every entry of a node."""
+    """Add to out[row] the weight times derivative[i, component], for every entry of a node.
+
+    `derivative` is of the nodes from `first` on.
+    """
     for i in range(len(derivative)):
-        for e in range(start[i], start[i + 1]):
+        for e in range(start[first + i], start[first + i + 1]):
             total, values, w = out[row[e]], derivative[i, component[e]], weight[e]
             for j in range(len(total)):
                 total[j] += w * values[j]

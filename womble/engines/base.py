@@ -59,6 +59,10 @@ class Conditional(Protocol):
         """Mean (q,) and covariance (q, q) of the rows of a Functional."""
         ...
 
+    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance, shape (q,) each, of every row of a Functional by itself."""
+        ...
+
     def path(self, rng: np.random.Generator, domain: FloatArray) -> Path:
         """One draw as a function, good inside a box that holds the data.
 
@@ -120,6 +124,11 @@ class InUserUnits:
         """See `Conditional.joint`."""
         mean, covariance = self.scaled.joint(_rescaled(functional, self.scaling))
         return mean + self.offset * functional.value_weights, covariance
+
+    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.marginal`."""
+        mean, variance = self.scaled.marginal(_rescaled(functional, self.scaling))
+        return mean + self.offset * functional.value_weights, variance
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
         """See `Conditional.path`."""

@@ -22,7 +22,11 @@ from womble.covariance import (
 from womble.engines.base import Target, Theta
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
-from womble.functional_covariance import functional_covariance, functional_cross_covariance
+from womble.functional_covariance import (
+    functional_covariance,
+    functional_cross_covariance,
+    segment_variances,
+)
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD, Trend
 
@@ -243,16 +247,30 @@ class DenseConditional:
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
-        engine = self.engine
-        C = functional_cross_covariance(engine.kernel, self._scale, functional, engine.coords)
-        V = functional_covariance(engine.kernel, self._scale, functional)
-        if self.target == "surface":
-            basis = functional.apply(self._trend_jets(functional.nodes, functional.order))
-            C += basis @ engine.trend_basis.T
-            V += basis @ basis.T
+        C, basis = self._rows(functional)
         mean = C @ self.weights
+        V = functional_covariance(self.engine.kernel, self._scale, functional) + basis @ basis.T
         subtract_grams(self._whiten(C)[None], V[None])
         return mean, V
+
+    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.marginal`."""
+        if functional.segments is None:
+            mean, covariance = self.joint(functional)
+            return mean, np.diag(covariance)
+        C, basis = self._rows(functional)
+        mean = C @ self.weights
+        V = segment_variances(self.engine.kernel, self._scale, functional.segments)
+        return mean, V + np.sum(basis**2, axis=1) - np.sum(self._whiten(C) ** 2, axis=1)
+
+    def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """Prior covariance of the rows with the data (q, n), and their trend's basis (q, k)."""
+        engine = self.engine
+        C = functional_cross_covariance(engine.kernel, self._scale, functional, engine.coords)
+        if self.target == "process":
+            return C, np.zeros((functional.size, 0))
+        basis = functional.apply(self._trend_jets(functional.nodes, functional.order))
+        return C + basis @ engine.trend_basis.T, basis
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
         """See `Conditional.path`."""
