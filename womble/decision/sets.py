@@ -119,10 +119,8 @@ def joint_excursion(draws: FloatArray, above: float, alpha: float) -> tuple[Bool
     places = np.flatnonzero(~np.isnan(draws).any(axis=0))
     exceeds = draws[:, places] > above
     order = likeliest_first(exceeds.mean(axis=0), draws[:, places].mean(axis=0))
-    inside, excursion_function = (
-        np.zeros(draws.shape[1], dtype=bool),
-        np.full(draws.shape[1], np.nan),
-    )
+    inside = np.zeros(draws.shape[1], dtype=bool)
+    excursion_function = np.full(draws.shape[1], np.nan)
     inside[places], excursion_function[places] = simultaneous_set(exceeds, order, alpha)
     return inside, excursion_function
 
