@@ -350,7 +350,7 @@ def test_a_curve_in_another_crs_is_refused():
         ({"by": "row"}, "`by` must be 'segment' or 'curve'"),
         ({"segment_length": 0.0}, "`segment_length` must be positive"),
         ({"rule": "bonferroni"}, "`rule` must be"),
-        ({"rule": "simultaneous"}, "`rule` must be 'interval' or 'fdr'"),
+        ({"rule": "simultaneous", "samples": 18}, "needs at least 19 draws; got 18. Ask for more"),
         ({"target": "trend"}, "`target` must be 'surface' or 'process'"),
     ],
 )
