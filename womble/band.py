@@ -16,9 +16,6 @@ from womble.streaming import of_each_path
 
 # Cells whose jets are held at a time, about 10 MB for each path in work.
 TILE = 200_000
-# An sd below this share of the largest on the map is rounding: without noise the field is certain
-# at the data, and a path passes them to within about 1e-6 of its prior sd.
-CERTAIN = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +75,7 @@ def bands(
     ValueError
         If there are too few draws for `alpha`.
     """
-    parts = [(QUANTITIES[name].of, mean, uncertain(sd)) for name, (mean, sd) in moments.items()]
+    parts = [(QUANTITIES[name].of, mean, sd) for name, (mean, sd) in moments.items()]
 
     def deviations(path: Path) -> FloatArray:
         """Largest standardised deviation of each quantity, shape (quantities,)."""
@@ -96,8 +93,3 @@ def bands(
         name: Band(mean, sd, float(factor))
         for (name, (mean, sd)), factor in zip(moments.items(), factors, strict=True)
     }
-
-
-def uncertain(sd: FloatArray) -> FloatArray:
-    """The sds, 0 where they are no more than rounding."""
-    return np.where(sd > CERTAIN * np.max(sd, initial=0.0), sd, 0.0)
