@@ -46,9 +46,8 @@ def design(seed):
     values = np.array([field.jets(coords, 0)[:, 0] for field in fields]) + noise
     truths = np.array([field.jets(points, 1) for field in fields])
     post = condition(coords, values[0])
-    ds = post.surface(
-        GRID, rule="simultaneous", alpha=ALPHA, samples=SAMPLES, rng=rng, progress=False
-    )
+    options = {"rng": rng, "progress": False}
+    ds = post.surface(GRID, rule="simultaneous", alpha=ALPHA, samples=SAMPLES, **options)
     c = ds["dx_band"].attrs["critical_value"]
     paths = post.paths(samples=EXCURSION_SAMPLES, domain=(0, 0, 1, 1), **options)
     centre, _ = post.jet_moments(points, order=1)
