@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -170,9 +170,11 @@ def _drawn(
     return _average(ensemble.map(one, rng, "marginal", progress), len(ensemble.thetas))
 
 
-def _average(parts, count: int) -> tuple[FloatArray, FloatArray]:
+def _average(
+    parts: Iterable[tuple[FloatArray, FloatArray]], count: int
+) -> tuple[FloatArray, FloatArray]:
     """Mean over draws of the hyperparameters of a pair of arrays."""
-    first, second = 0.0, 0.0
+    first, second = (np.zeros(1) for _ in range(2))
     for a, b in parts:
         first, second = first + a / count, second + b / count
     return first, second
