@@ -10,12 +10,17 @@ from womble.decision import (
     RULES,
     check_alpha,
     check_rule,
+    critical_value,
     fdr_sign,
+    first_failure,
     interval_sign,
     joint_excursion,
+    joint_probability,
+    largest_deviation,
     minimum_draws,
     significance,
     simultaneous_factor,
+    simultaneous_set,
     simultaneous_sign,
 )
 
@@ -155,6 +160,58 @@ def test_one_draw_less_than_the_minimum_is_refused(alpha):
 def test_simultaneous_sign_is_where_the_band_excludes_zero():
     mean, sd = np.array([2.1, 1.9, -2.1, np.nan, 1.0, 0.0]), np.array([1.0, 1, 1, 1, 0, 0])
     npt.assert_array_equal(simultaneous_sign(mean, sd, 2.0), [1, 0, -1, 0, 1, 0])
+
+
+def test_largest_deviation_by_hand():
+    draw, mean = np.array([[3.0, -9.0], [np.nan, 5.0]]), np.array([[1.0, -1.0], [0.0, np.nan]])
+    assert largest_deviation(draw, mean, np.array([[1.0, 2.0], [1.0, 1.0]])) == 4.0
+    assert largest_deviation(draw, mean, np.array([[1.0, 0.0], [1.0, 1.0]])) == 2.0
+    assert largest_deviation(draw, mean, np.zeros((2, 2))) == 0.0
+
+
+def test_critical_values_of_several_fields_are_their_own_order_statistics():
+    rng = np.random.default_rng(14)
+    maxima = np.stack([rng.permutation(np.arange(1.0, 100)), rng.permutation(199)[:99]], axis=1)
+    found = critical_value(maxima, 0.1)
+    npt.assert_array_equal(found, [90, np.sort(maxima[:, 1])[89]])
+
+
+def test_the_first_failure_is_the_rank_and_the_length_if_there_is_none():
+    holds = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 0], [1, 1, 0]], dtype=bool)
+    failures = first_failure(holds)
+    npt.assert_array_equal(failures, [3, 0, 1, 2])
+    npt.assert_array_equal(joint_probability(failures, 3), [0.75, 0.5, 0.25])
+    assert first_failure(np.empty((2, 0), dtype=bool)).tolist() == [0, 0]
+
+
+def test_units_true_at_once_are_a_running_product_where_they_are_independent():
+    p, size = np.array([0.9, 0.999, 0.6, 0.99]), 4000
+    indicator = np.random.default_rng(15).random((size, 4)) < p
+    order = np.array([1, 3, 0, 2])
+    inside, probability = simultaneous_set(indicator, order, 0.05)
+    expected = np.empty(4)
+    expected[order] = np.cumprod(p[order])
+    error = 4 * np.sqrt(expected * (1 - expected) / size)
+    npt.assert_array_less(np.abs(probability - expected), error)
+    npt.assert_array_equal(inside, [False, True, False, True])  # 0.989 in, 0.890 out
+
+
+def test_a_set_of_units_ends_at_the_first_that_is_too_many():
+    # Unit 2 is certain but comes after unit 1, which fails half the time.
+    indicator = np.ones((40, 3), dtype=bool)
+    indicator[::2, 1] = False
+    inside, probability = simultaneous_set(indicator, np.array([0, 1, 2]), 0.05)
+    npt.assert_array_equal(inside, [True, False, False])
+    npt.assert_array_equal(probability, [1.0, 0.5, 0.5])
+    inside, _ = simultaneous_set(indicator, np.array([2, 0, 1]), 0.05)
+    npt.assert_array_equal(inside, [True, False, True])
+
+
+def test_a_set_from_too_few_draws_is_refused():
+    with pytest.raises(ValueError, match=r"at least 19 draws; got 18. Ask for"):
+        simultaneous_set(np.ones((18, 2), dtype=bool), np.arange(2), 0.05)
+    with pytest.raises(ValueError, match=r"at least 9 draws; got 8. Ask for"):
+        joint_excursion(np.ones((8, 2)), 0.0, 0.1)
 
 
 def test_joint_excursion_of_independent_normals_is_a_running_product():

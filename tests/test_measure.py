@@ -248,6 +248,72 @@ def test_summaries_are_those_of_a_normal():
     assert set(table["rule"]) == {"fdr, alpha = 0.1, per segment"}
 
 
+# -- simultaneous bands ----------------------------------------------------------------------------
+
+# A ring of long segments and a wavy line of short ones: panels above and below a segment's length.
+WAVE = LineString([(x, 0.5 + 0.2 * np.sin(9 * x)) for x in np.linspace(0.1, 0.9, 13)])
+
+
+@pytest.mark.parametrize("by", ["segment", "curve"])
+@pytest.mark.parametrize("kernel", [Matern(1.5), Matern(3.5)], ids=repr)
+def test_a_band_covers_the_exact_joint_law_of_all_rows(kernel, by, monkeypatch):
+    monkeypatch.setattr("womble.engines.fourier.MOST_MODES", 41)
+    samples, count, order = 600, 20_000, highest_order(kernel)
+    post = posterior(kernel)
+    table = womble(post, [RING, WAVE], by=by, rule="simultaneous", samples=samples, rng=1)
+    pieces = segments([RING, WAVE])
+    rows = np.arange(len(pieces.start)) if by == "segment" else pieces.curve
+    mean, covariance = conditional(post).joint(dense_measures(pieces, rows, order))
+    sd = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(sd, sd))
+    root = sd[:, None] * vectors * np.sqrt(np.maximum(values, 0))
+    draws = mean + np.random.default_rng(2).standard_normal((count, len(mean))) @ root.T
+    # Beta law of an order statistic, binomial counts; 1% in the quadrature would move it by 0.003.
+    error = np.sqrt(0.05 * 0.95 * (1 / samples + 1 / count))
+    for q, own in zip(("gradient", "curvature"), np.split(draws, order, axis=1), strict=False):
+        low, high = (table[f"{q}_band_{bound}"].to_numpy() for bound in ("lower", "upper"))
+        covered = ((low <= own) & (own <= high)).all(axis=1).mean()
+        assert abs(covered - 0.95) < 4.5 * error + 0.003, q
+
+
+def test_a_band_is_the_mean_and_c_sds_and_decides_the_signs(monkeypatch):
+    monkeypatch.setattr("womble.engines.fourier.MOST_MODES", 41)
+    post, options = posterior(), {"segment_length": 0.1, "samples": 99}
+    table = womble(post, LINE, rule="simultaneous", rng=1, **options)
+    plain = womble(post, LINE, rng=1, **options)
+    for q in ("gradient", "curvature"):
+        c = table.attrs["critical_value"][q]
+        assert c > 1.96
+        mean, sd = table[f"{q}_mean"], table[f"{q}_sd"]
+        low, high = table[f"{q}_band_lower"], table[f"{q}_band_upper"]
+        npt.assert_allclose(low, mean - c * sd, rtol=1e-12)
+        npt.assert_allclose(high, mean + c * sd, rtol=1e-12)
+        npt.assert_array_equal(table[f"{q}_significant"], 1 * (low > 0) - 1 * (high < 0))
+        for bound in ("lower", "upper"):
+            name = f"{q}_band_{bound}"
+            npt.assert_allclose(table[f"average_{name}"], table[name] / table["length"])
+        for name in ("mean", "q975", "p_positive", "significant_raw"):
+            npt.assert_array_equal(table[f"{q}_{name}"], plain[f"{q}_{name}"])
+    assert (table["gradient_significant"] != 0).any()
+    assert set(table["rule"]) == {"simultaneous, alpha = 0.05, over all segments"}
+    assert not [name for name in plain if "band" in name]
+    assert "critical_value" not in plain.attrs
+
+
+def test_a_band_has_units_and_a_seed(monkeypatch):
+    monkeypatch.setattr("womble.engines.fourier.MOST_MODES", 41)
+    data = gpd.GeoDataFrame({"v": VALUES}, geometry=gpd.points_from_xy(*COORDS.T), crs="EPSG:28992")
+    data.attrs["units"] = {"v": "K"}
+    post = FieldModel().condition(data, "v", **GIVEN)
+    first, again, other = (
+        womble(post, LINE, rule="simultaneous", samples=19, rng=seed) for seed in (1, 1, 2)
+    )
+    assert first.attrs["units"]["gradient_band_lower"] == "K"
+    assert first.attrs["units"]["average_curvature_band_upper"] == "K m-2"
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
 def test_measures_find_the_truth_where_noise_is_small():
     # 400 data with noise 0.01: within 4 posterior sds, and near the truth.
     rng = np.random.default_rng(1)
@@ -350,7 +416,7 @@ def test_a_curve_in_another_crs_is_refused():
         ({"by": "row"}, "`by` must be 'segment' or 'curve'"),
         ({"segment_length": 0.0}, "`segment_length` must be positive"),
         ({"rule": "bonferroni"}, "`rule` must be"),
-        ({"rule": "simultaneous"}, "`rule` must be 'interval' or 'fdr'"),
+        ({"rule": "simultaneous", "samples": 18}, "needs at least 19 draws; got 18. Ask for more"),
         ({"target": "trend"}, "`target` must be 'surface' or 'process'"),
     ],
 )

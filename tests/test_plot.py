@@ -291,29 +291,55 @@ def test_no_boundary_says_so():
         assert [t.get_text() for t in drawn.texts] == ["no boundary found"]
 
 
-def test_a_profile_runs_along_the_arc_length_with_its_band_and_marks():
+def test_a_profile_runs_along_the_arc_length_with_its_interval():
     gdf = circle_segments()
-    ax = plot.measure_profile(gdf.sample(frac=1, random_state=1))  # in any order
+    ax = plot.along(gdf.sample(frac=1, random_state=1))  # in any order
     band, mean = ax.patches
     npt.assert_allclose(mean.get_data().edges[-1], gdf["length"].sum())
     npt.assert_array_equal(mean.get_data().values, gdf["average_gradient_mean"])
     npt.assert_array_equal(band.get_data().baseline, gdf["average_gradient_q025"])
     npt.assert_array_equal(band.get_data().values, gdf["average_gradient_q975"])
-    marked = {line.get_label(): len(line.get_xdata()) for line in ax.lines}
-    assert marked["significantly positive"] == (gdf["gradient_significant"] > 0).sum()
-    assert marked["significantly negative"] == (gdf["gradient_significant"] < 0).sum()
     assert ax.get_xlabel() == "distance along the curve (m)"
     assert ax.get_ylabel() == "average gradient (mg kg$^{-1}$ m$^{-1}$)"
+
+
+def test_significant_pieces_of_a_profile_are_coloured_where_they_are():
+    gdf = circle_segments()
+    edges = np.concatenate([[0.0], np.cumsum(gdf["length"])])
+    drawn = {c.get_label(): c for c in plot.along(gdf).collections}
+    for side, colour, word in ((1, "#b2182b", "rises"), (-1, "#2166ac", "falls")):
+        at = np.flatnonzero(gdf["gradient_significant"] == side)
+        lines = drawn[f"significant: {word}"]
+        mean = gdf["average_gradient_mean"][at]
+        expected = np.stack([[edges[at], mean], [edges[at + 1], mean]]).transpose(2, 0, 1)
+        npt.assert_allclose(lines.get_segments(), expected)
+        assert mpl.colors.same_color(lines.get_colors(), colour)
+    gdf["gradient_significant"] = 0
+    assert not plot.along(gdf).collections
+
+
+def test_a_profile_shows_the_simultaneous_band_if_there_is_one():
+    gdf = circle_segments()
+    assert "joint band" not in legend_text(plot.along(gdf))
+    gdf["average_gradient_band_lower"] = gdf["average_gradient_mean"] - 0.8
+    gdf["average_gradient_band_upper"] = gdf["average_gradient_mean"] + 0.9
+    ax = plot.along(gdf)
+    joint, interval, _ = ax.patches
+    npt.assert_array_equal(joint.get_data().baseline, gdf["average_gradient_band_lower"])
+    npt.assert_array_equal(joint.get_data().values, gdf["average_gradient_band_upper"])
+    npt.assert_array_equal(interval.get_data().values, gdf["average_gradient_q975"])
+    assert "joint band" in legend_text(ax)
+    assert len(plot.along(gdf, "curvature").patches) == 2
 
 
 def test_a_profile_needs_one_curve():
     gdf = circle_segments()
     gdf["curve_id"] = gdf["segment_id"] // 8
     with pytest.raises(ValueError, match="exactly one curve; got the curves"):
-        plot.measure_profile(gdf)
+        plot.along(gdf)
 
 
-@pytest.mark.parametrize("draw", [plot.segments, plot.boundaries, plot.measure_profile])
+@pytest.mark.parametrize("draw", [plot.segments, plot.boundaries, plot.along])
 def test_a_table_without_its_columns_is_an_error(draw):
     table = gpd.GeoDataFrame({"a": [1]}, geometry=gpd.points_from_xy([0], [0]))
     with pytest.raises(ValueError, match="must have the columns"):
@@ -357,7 +383,7 @@ def test_every_plot_draws_on_the_axes_it_is_given():
         lambda ax: plot.gradient_arrows(surface(), ax=ax),
         lambda ax: plot.segments(circle_segments(), ax=ax),
         lambda ax: plot.boundaries(boundary_lines(), ax=ax),
-        lambda ax: plot.measure_profile(circle_segments(), ax=ax),
+        lambda ax: plot.along(circle_segments(), ax=ax),
         lambda ax: plot.data(np.eye(2), [1.0, 2.0], ax=ax),
     ]
     for draw in draws:

@@ -371,7 +371,11 @@ def test_rough_kernels_yield_first_order_and_say_so(zinc, grid):
     [
         ({"scale": "log"}, "`scale` must be 'link' or 'response'; got 'log'"),
         ({"rule": "bonferroni"}, "`rule` must be one of .* got 'bonferroni'"),
-        ({"rule": "simultaneous"}, "`rule` must be 'interval' or 'fdr' here"),
+        (
+            {"rule": "simultaneous", "samples": 18},
+            "at alpha = 0.05 needs at least 19 draws; got 18. Ask for more",
+        ),
+        ({"rule": "fdr", "keep_draws": True}, r"without flags; got rule='fdr'. Leave `rule` out"),
         ({"alpha": 0.0}, r"`alpha` must be an error rate in \(0, 0.5\]; got 0.0"),
         ({"target": "trend"}, "`target` must be 'surface' or 'process'"),
         ({"samples": 1}, "`samples` must be at least 2; got 1"),

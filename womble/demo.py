@@ -121,7 +121,7 @@ def _figures(out, posterior, surface, boundaries, segments) -> list[Path]:
         "gradient": lambda: wb.plot.gradient_arrows(surface),
         "boundaries": lines_on_slope,
         "bank": lambda: wb.plot.segments(segments),
-        "bank_profile": lambda: wb.plot.measure_profile(segments),
+        "bank_profile": lambda: wb.plot.along(segments),
     }
     written = []
     for name, draw in figures.items():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -11,63 +10,22 @@ import xarray as xr
 
 from womble import decision, jet, mixture
 from womble.arrays import FloatArray
-from womble.engines.base import Conditional
+from womble.attributes import describe
+from womble.band import Band, bands
+from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import Ensemble, draw_normal
 from womble.grid import Grid
-from womble.jet import PLANAR
-from womble.units import derivative_units
+from womble.quantity import LINEAR, QUANTITIES, linear_rows, names_up_to
+from womble.streaming import of_each_path
 
 STATISTICS = ("mean", "sd", "q025", "q50", "q975")
 LEVELS = (0.025, 0.5, 0.975)
+BOUNDS = ("lower", "upper")
 
 # Draws times points of one tile: its arrays then take about 300 MB.
 TILE_ENTRIES = 2_000_000
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A map of jets: what it is called, its order, and whether a sign means anything."""
-
-    long_name: str
-    order: int  # derivatives it takes
-    response: int  # power of the response's units
-    length: int  # power of the coordinates' units in the denominator
-    signed: bool
-    of: Callable[[FloatArray], FloatArray]
-
-
-def _component(index: int) -> Callable[[FloatArray], FloatArray]:
-    return lambda jets: jets[..., index]
-
-
-QUANTITIES: dict[str, Quantity] = {
-    "value": Quantity("value", 0, 1, 0, True, _component(0)),
-    "dx": Quantity("slope along x", 1, 1, 1, True, _component(1)),
-    "dy": Quantity("slope along y", 1, 1, 1, True, _component(2)),
-    "dxx": Quantity("second derivative along x", 2, 1, 2, True, _component(3)),
-    "dxy": Quantity("mixed second derivative", 2, 1, 2, True, _component(4)),
-    "dyy": Quantity("second derivative along y", 2, 1, 2, True, _component(5)),
-    "gradient_magnitude": Quantity("steepness", 1, 1, 1, False, jet.gradient_magnitude),
-    "gradient_direction": Quantity("uphill direction", 1, 0, 0, False, jet.gradient_direction),
-    "laplacian": Quantity("Laplacian", 2, 1, 2, True, jet.laplacian),
-    "gaussian_curvature": Quantity(
-        "determinant of the Hessian", 2, 2, 4, True, jet.gaussian_curvature
-    ),
-    "curvature_max": Quantity(
-        "largest principal curvature", 2, 1, 2, True, lambda jets: jet.principal_curvatures(jets)[0]
-    ),
-    "curvature_min": Quantity(
-        "smallest principal curvature",
-        2,
-        1,
-        2,
-        True,
-        lambda jets: jet.principal_curvatures(jets)[1],
-    ),
-}
-
-# Normal given the hyperparameters: closed forms instead of draws.
-LINEAR = (*PLANAR, "laplacian")
+# Bytes of a surface of draws: more does not fit beside itself in the memory of most machines.
+MAXIMUM_BYTES = 4e9
 
 
 def surface(
@@ -78,7 +36,8 @@ def surface(
     scale: Literal["link", "response"],
     rule: str,
     alpha: float,
-    attributes: Mapping[str, str],
+    domain: FloatArray,
+    attributes: Mapping[str, str | None],
     rng: np.random.Generator,
     progress: bool,
 ) -> xr.Dataset:
@@ -97,40 +56,123 @@ def surface(
         `response` exponentiates each draw; all quantities then come from draws, and mean and sd
         are NaN, as the moments of a log-normal mixture need not exist.
     rule, alpha
-        See `womble.decision`.
+        See `womble.decision`; "simultaneous" on the link scale only.
+    domain : array, shape (2, 2)
+        Corners of a box that holds data and cells.
     attributes : mapping
-        "name" of the field, its "units" on this scale, the "difference_units" that its derivatives
-        have, "coordinate_units" and "source".
+        See `womble.attributes.describe`.
 
     Returns
     -------
     xarray.Dataset
         See `womble.Posterior.surface`.
     """
-    names = [name for name, quantity in QUANTITIES.items() if quantity.order <= order]
-    points = grid.points
-    step = max(1, TILE_ENTRIES // ensemble.size)
-    tiles = [points[start : start + step] for start in range(0, len(points), step)]
-    parts = [
-        _summaries(
-            ensemble, tile, names, order, scale, rng, f"surface {i + 1}/{len(tiles)}", progress
+    names = names_up_to(order)
+    found = _statistics(ensemble, grid.points, names, order, scale, rng, progress)
+    signed = [name for name in names if QUANTITIES[name].signed]
+    covering: dict[str, Band] = {}
+    if rule == "simultaneous":
+        moments = {name: found[name][0][:2] for name in signed}
+        covering = bands(
+            ensemble,
+            grid.points,
+            moments,
+            order=order,
+            alpha=alpha,
+            domain=domain,
+            rng=rng,
+            progress=progress,
         )
-        for i, tile in enumerate(tiles)
-    ]
     variables = {}
     for name in names:
-        statistics = np.concatenate([part[name][0] for part in parts], axis=1)
+        statistics, positive = found[name]
         variables[name] = (("statistic", "y", "x"), grid.fill(statistics))
-        if QUANTITIES[name].signed:
-            positive = np.concatenate([part[name][1] for part in parts])
-            sign = decision.significance(positive, rule, alpha).astype(float)
-            variables[f"{name}_p_positive"] = (("y", "x"), grid.fill(positive))
-            variables[f"{name}_significant"] = (("y", "x"), grid.fill(sign))
+        if name in signed:
+            variables |= _of_sign(name, grid, positive, rule, alpha, covering.get(name))
     coords = {"statistic": list(STATISTICS), "y": grid.y, "x": grid.x}
-    return _described(xr.Dataset(variables, coords), grid, scale, rule, alpha, attributes)
+    if covering:
+        coords["bound"] = list(BOUNDS)
+    over = "over all cells" if covering else "per cell"
+    ds = xr.Dataset(variables, coords)
+    return describe(ds, grid, scale, attributes, f"{rule}, alpha = {alpha:g}, {over}")
 
 
-def _summaries(
+def surface_draws(
+    ensemble: Ensemble,
+    grid: Grid,
+    *,
+    order: int,
+    scale: Literal["link", "response"],
+    domain: FloatArray,
+    attributes: Mapping[str, str | None],
+    rng: np.random.Generator,
+    progress: bool,
+) -> xr.Dataset:
+    """Every quantity of every path on the inside cells of `grid`; parameters as `surface`.
+
+    Raises
+    ------
+    ValueError
+        If they would take more than `MAXIMUM_BYTES`.
+    """
+    names = names_up_to(order)
+    shape = (ensemble.size, *grid.shape)
+    _require_memory(shape, len(names))
+    arrays = {name: np.full(shape, np.nan) for name in names}
+
+    def values(path: Path) -> FloatArray:
+        jets = path.jets(grid.points, order)
+        if scale == "response":
+            jets = jet.exponentiate(jets)
+        return np.stack([QUANTITIES[name].of(jets) for name in names])
+
+    found = of_each_path(values, ensemble, domain, rng, "surface draws", progress)
+    for draw, quantities in enumerate(found):
+        for name, cells in zip(names, quantities, strict=True):
+            arrays[name][draw, grid.inside] = cells
+    np.degrees(arrays["gradient_direction"], out=arrays["gradient_direction"])
+    variables = {name: (("draw", "y", "x"), array) for name, array in arrays.items()}
+    coords = {"draw": np.arange(ensemble.size), "y": grid.y, "x": grid.x}
+    ds = describe(xr.Dataset(variables, coords), grid, scale, attributes)
+    ds["gradient_direction"].attrs["comment"] = "counter-clockwise from the x axis"
+    ds.attrs["comment"] = "each draw is one function of location, the same in all variables"
+    return ds
+
+
+def _require_memory(shape: tuple[int, ...], count: int) -> None:
+    needed = 8 * count * np.prod([float(size) for size in shape])
+    if needed > MAXIMUM_BYTES:
+        draws, rows, columns = shape
+        raise ValueError(
+            f"`keep_draws=True` must stay below {MAXIMUM_BYTES / 1e9:g} GB; {draws} draws of "
+            f"{count} quantities on {rows} x {columns} cells take {needed / 1e9:.1f} GB. Ask for "
+            "fewer `samples` or larger cells, or evaluate post.paths() where you need it."
+        )
+
+
+def _statistics(
+    ensemble: Ensemble,
+    points: FloatArray,
+    names: list[str],
+    order: int,
+    scale: str,
+    rng: np.random.Generator,
+    progress: bool,
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """For each quantity its statistics (5, p) and probability of being positive (p,)."""
+    step = max(1, TILE_ENTRIES // ensemble.size)
+    tiles = [points[start : start + step] for start in range(0, len(points), step)]
+    parts = []
+    for i, tile in enumerate(tiles):
+        label = f"surface {i + 1}/{len(tiles)}"
+        parts.append(_of_tile(ensemble, tile, names, order, scale, rng, label, progress))
+    return {
+        name: tuple(np.concatenate([part[name][i] for part in parts], axis=-1) for i in (0, 1))
+        for name in names
+    }
+
+
+def _of_tile(
     ensemble: Ensemble,
     points: FloatArray,
     names: list[str],
@@ -140,10 +182,10 @@ def _summaries(
     label: str,
     progress: bool,
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """For each quantity its statistics (5, p) and probability of being positive (p,)."""
+    """The same for a tile of points, all draws at once."""
     linear = [name for name in names if name in LINEAR and scale == "link"]
     drawn = [name for name in names if name not in linear]
-    rows = np.array([QUANTITIES[name].of(np.eye(jet.size(2, order))) for name in linear])
+    rows = linear_rows(linear, order)
 
     def one(f: Conditional, stream: np.random.Generator) -> tuple[FloatArray, ...]:
         mean, covariance = f.groups(points[:, None, :], order)
@@ -183,56 +225,16 @@ def _of_draws(name: str, draws: FloatArray, scale: str) -> tuple[FloatArray, Flo
     return np.concatenate([moments, np.quantile(draws, LEVELS, axis=0)]), (draws > 0).mean(axis=0)
 
 
-def _described(
-    ds: xr.Dataset,
-    grid: Grid,
-    scale: str,
-    rule: str,
-    alpha: float,
-    attributes: Mapping[str, str | None],
-) -> xr.Dataset:
-    """Add CF attributes, coordinates' units and the CRS."""
-    field, length = attributes["name"], attributes["coordinate_units"]
-    for name, variable in ds.data_vars.items():
-        base = str(name).removesuffix("_p_positive").removesuffix("_significant")
-        quantity = QUANTITIES[base]
-        label = field if base == "value" else f"{quantity.long_name} of {field}"
-        if base == "value":
-            units = attributes["units"]
-        else:
-            difference = attributes["difference_units"]
-            units = derivative_units(difference, length, quantity.length, quantity.response)
-        if name.endswith("_p_positive"):
-            described = {"long_name": f"P({label} > 0)", "units": "1"}
-        elif name.endswith("_significant"):
-            described = {
-                "long_name": f"sign of {label} where significant",
-                "units": "1",
-                "flag_values": [-1.0, 0.0, 1.0],
-                "flag_meanings": "negative not_significant positive",
-                "rule": f"{rule}, alpha = {alpha:g}, per cell",
-            }
-        elif name == "gradient_direction":
-            described = {
-                "long_name": label,
-                "units": "degree",
-                "comment": "counter-clockwise from the x axis; circular mean and sd",
-            }
-        else:
-            described = {"long_name": label} | ({"units": units} if units else {})
-        variable.attrs.update(described)
-    if scale == "response":
-        ds.attrs["comment"] = "response scale: means need not exist, use the median q50"
-    for axis, projected in (("x", "easting"), ("y", "northing")):
-        ds[axis].attrs = {"axis": axis.upper(), "long_name": axis}
-        if grid.crs is not None:
-            standard = {"standard_name": f"projection_{axis}_coordinate"}
-            ds[axis].attrs |= {"long_name": projected} | standard
-        if length:
-            ds[axis].attrs["units"] = length
-    ds.attrs |= {"Conventions": "CF-1.11", "scale": scale, "source": attributes["source"]}
-    if grid.crs is not None:
-        import rioxarray  # noqa: F401  (registers .rio)
-
-        ds = ds.rio.write_crs(grid.crs)
-    return ds
+def _of_sign(
+    name: str, grid: Grid, positive: FloatArray, rule: str, alpha: float, band: Band | None
+) -> dict[str, tuple]:
+    """Variables that say which sign a quantity has; with a band, the band and its sign."""
+    sign = decision.significance(positive, rule, alpha) if band is None else band.sign
+    stated = {} if band is None else {"critical_value": band.critical_value}
+    variables = {
+        f"{name}_p_positive": (("y", "x"), grid.fill(positive)),
+        f"{name}_significant": (("y", "x"), grid.fill(sign.astype(float)), stated),
+    }
+    if band is not None:
+        variables[f"{name}_band"] = (("bound", "y", "x"), grid.fill(band.bounds), stated)
+    return variables

@@ -75,10 +75,14 @@ def boundaries(gdf: gpd.GeoDataFrame, *, ax: Axes | None = None) -> Axes:
     return style.finish(ax, "Boundaries", marks, rule=_rule(gdf))
 
 
-def measure_profile(
+def along(
     segments: gpd.GeoDataFrame, quantity: str = "gradient", *, ax: Axes | None = None
 ) -> Axes:
-    """Average wombling measure along one curve, segment by segment, with its 95% band.
+    """Average wombling measure along one curve, piece by piece, with its bands.
+
+    The 95% interval of each piece; around it, where the rule is `simultaneous`, the band that
+    covers all pieces at once. Significant pieces are coloured: red rises to the right of travel
+    (outward on a polygon), blue falls.
 
     Parameters
     ----------
@@ -97,7 +101,8 @@ def measure_profile(
     ValueError
         A column is missing, or there are no or several curves.
     """
-    names = [f"average_{quantity}_{s}" for s in ("mean", "q025", "q975")]
+    measure = f"average_{quantity}"
+    names = [f"{measure}_{s}" for s in ("mean", "q025", "q975")]
     columns = ("curve_id", "segment_id", "length", *names, f"{quantity}_significant", "rule")
     _require(segments, "segments", *columns)
     curves = segments["curve_id"].unique()
@@ -110,13 +115,18 @@ def measure_profile(
     ax = style.new_axes(7.0, 3.6) if ax is None else ax
     edges = np.concatenate([[0.0], np.cumsum(rows["length"])])
     mean, low, high = (rows[name].to_numpy() for name in names)
+    if f"{measure}_band_lower" in rows:
+        band = [rows[f"{measure}_band_{bound}"].to_numpy() for bound in ("lower", "upper")]
+        ax.stairs(band[1], edges, baseline=band[0], fill=True, color="0.9", label="joint band")
+    ax.stairs(high, edges, baseline=low, fill=True, color="0.75", label="95% interval")
     ax.axhline(0.0, color="0.4", linewidth=0.8)
-    ax.stairs(high, edges, baseline=low, fill=True, color="0.8", label="95% interval")
-    ax.stairs(mean, edges, baseline=None, color=style.INK, linewidth=1.6, label="posterior mean")
-    middle, sign = (edges[1:] + edges[:-1]) / 2, rows[f"{quantity}_significant"].to_numpy()
-    up, down = sign > 0, sign < 0
-    ax.plot(middle[up], mean[up], "^", color=style.POSITIVE, label="significantly positive")
-    ax.plot(middle[down], mean[down], "v", color=style.NEGATIVE, label="significantly negative")
+    ax.stairs(mean, edges, baseline=None, color=style.INK, linewidth=1.2, label="posterior mean")
+    sign = rows[f"{quantity}_significant"].to_numpy()
+    for side, colour, label in ((1, style.POSITIVE, "rises"), (-1, style.NEGATIVE, "falls")):
+        of = sign == side
+        if of.any():
+            pieces = (mean[of], edges[:-1][of], edges[1:][of])
+            ax.hlines(*pieces, color=colour, linewidth=3.5, label=f"significant: {label}")
     ax.use_sticky_edges = False  # leave air above and below the band
     ax.set_xlim(edges[0], edges[-1])
     ax.ticklabel_format(axis="y", scilimits=(-3, 5), useMathText=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from womble import decision
 from womble.engines.base import Target
 from womble.grid import Grid
 from womble.posterior.fitted import Fitted, require_marginal_rule
@@ -26,7 +27,7 @@ class Lines(Fitted):
         segment_length: float | None = None,
         target: Target = "surface",
         samples: int | None = None,
-        rule: Literal["interval", "fdr"] = "interval",
+        rule: Literal["interval", "fdr", "simultaneous"] = "interval",
         alpha: float = 0.05,
         rng: int | np.random.Generator | None = None,
         progress: bool = True,
@@ -46,7 +47,10 @@ class Lines(Fitted):
             Longest segment, in coordinate units.
         target, samples, rng, progress
             As in `surface`.
-        rule : {"interval", "fdr"}
+        rule : {"interval", "fdr", "simultaneous"}
+            How <q>_significant is decided, see `womble.decision`. `simultaneous`: a band
+            mean -+ c sd covers a measure in all rows at once with probability 1 - alpha, from
+            integrals of one path a sample; a sign is significant where the band excludes 0.
         alpha : float
 
         Returns
@@ -54,12 +58,14 @@ class Lines(Fitted):
         GeoDataFrame
             The curve's own columns; curve_id, segment_id, length; for gradient and curvature
             <q>_mean, _sd, _q025, _q50, _q975, _p_positive, _significant_raw (interval rule) and
-            _significant (the stated rule), and average_<q>_* per length; rule; geometry.
+            _significant (the stated rule), and average_<q>_* per length; rule; geometry. Under
+            `simultaneous` also <q>_band_lower and _band_upper, and c in `attrs["critical_value"]`.
 
         Raises
         ------
         ValueError
-            If the curves are in another CRS, empty or without length, or an argument is unknown.
+            If the curves are in another CRS, empty or without length, an argument is unknown, or
+            there are too few samples for a simultaneous band.
         TypeError
             If a geometry is no line and no polygon.
 
@@ -70,26 +76,34 @@ class Lines(Fitted):
         from womble.vector import read_curves, segment_frame
 
         self._require_plane("womble()")
-        require_marginal_rule(rule, alpha)
+        decision.check_rule(rule, alpha)
         if by not in ("segment", "curve"):
             raise ValueError(f"`by` must be 'segment' or 'curve'; got {by!r}.")
         from womble.curve import segments
         from womble.measure import wombling_table
+        from womble.paths import path_domain
 
         frame = read_curves(curves, self.data.crs)
         pieces = segments(frame.geometry.array, segment_length)
         rng = np.random.default_rng(rng)
+        ensemble = self.ensemble(target, samples, rng)
+        if rule == "simultaneous":
+            decision.require_draws(ensemble.size, alpha)
+        ends = np.concatenate([pieces.start, pieces.stop])
         table = wombling_table(
-            self.ensemble(target, samples, rng),
+            ensemble,
             pieces,
             by=by,
             order=self.order,
             rule=rule,
             alpha=alpha,
+            domain=path_domain(self.data.coords, (*ends.min(axis=0), *ends.max(axis=0))),
             rng=rng,
             progress=progress,
         )
-        return segment_frame(frame, pieces, table, by, self.data)
+        found = segment_frame(frame, pieces, table, by, self.data)
+        found.attrs |= table.attrs
+        return found
 
     def boundaries(
         self,

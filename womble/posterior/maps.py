@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 
+from womble import decision
+from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.grid import Grid
-from womble.posterior.fitted import Fitted, require_marginal_rule
+from womble.posterior.fitted import Fitted
 from womble.warn import warn
+
+if TYPE_CHECKING:
+    from womble.excursion import Level
 
 
 class Maps(Fitted):
@@ -23,8 +28,9 @@ class Maps(Fitted):
         target: Target = "surface",
         scale: Literal["link", "response"] = "link",
         samples: int | None = None,
-        rule: Literal["interval", "fdr"] = "interval",
+        rule: Literal["interval", "fdr", "simultaneous"] = "interval",
         alpha: float = 0.05,
+        keep_draws: bool = False,
         rng: int | np.random.Generator | None = None,
         progress: bool = True,
     ) -> xr.Dataset:
@@ -39,10 +45,16 @@ class Maps(Fitted):
             `response` undoes the transform, with derivatives by the chain rule.
         samples : int, optional
             Posterior draws; None takes all up to 1,000.
-        rule : {"interval", "fdr"}
-            How `<name>_significant` is decided, see `womble.decision`.
+        rule : {"interval", "fdr", "simultaneous"}
+            How `<name>_significant` is decided, see `womble.decision`. `simultaneous` draws paths:
+            a band mean -+ c sd covers the variable in all cells at once with probability
+            1 - alpha, and a sign is significant where the band excludes 0. The coverage that 1,000
+            samples reach has a standard error of 0.7%. Link scale only.
         alpha : float
             Error rate of that rule; quantiles are always 2.5, 50 and 97.5 %.
+        keep_draws : bool
+            Return every draw instead of statistics: each is one function of location, the same in
+            all variables, as `paths` draws it. There are no flags, so `rule` keeps its default.
         rng : int or Generator, optional
         progress : bool
 
@@ -52,20 +64,25 @@ class Maps(Fitted):
             Dimensions (statistic, y, x), statistic = mean, sd, q025, q50, q975; variables value,
             dx, dy, dxx, dxy, dyy, gradient_magnitude, gradient_direction, laplacian,
             gaussian_curvature, curvature_max, curvature_min, and for the signed ones
-            <name>_p_positive and <name>_significant (-1, 0, 1). NaN outside the grid's mask.
-            A kernel without a Hessian yields first-order variables only, and warns.
+            <name>_p_positive and <name>_significant (-1, 0, 1); under `simultaneous` also
+            <name>_band, dimensions (bound, y, x), bound = lower, upper, with c in the attribute
+            "critical_value". With `keep_draws` dimensions (draw, y, x) and no flags. NaN outside
+            the grid's mask. A kernel without a Hessian yields first-order variables only, and
+            warns.
 
         Raises
         ------
         ValueError
-            If an argument is unknown or the grid is in another CRS.
+            If an argument is unknown, the grid is in another CRS, there are too few samples for a
+            simultaneous band, or the draws to keep exceed 4 GB.
         """
         from womble import surface
 
         self._require_plane("surface()")
-        require_marginal_rule(rule, alpha)
         if scale not in ("link", "response"):
             raise ValueError(f"`scale` must be 'link' or 'response'; got {scale!r}.")
+        transformed = self.data.transform == "log" and scale == "response"
+        _check_map_rule(rule, alpha, transformed, keep_draws)
         if self.order < 2:
             warn(
                 f"{self.kernel!r} has no Hessian: second-order variables are left out. Use "
@@ -73,21 +90,144 @@ class Maps(Fitted):
             )
         grid = self._grid(grid)
         rng = np.random.default_rng(rng)
-        transformed = self.data.transform == "log" and scale == "response"
-        return surface.surface(
+        ensemble = self.ensemble(target, samples, rng)
+        options = {
+            "order": self.order,
+            "scale": "response" if transformed else "link",
+            "domain": self._box(grid.points),
+            "attributes": self._attributes(transformed),
+            "rng": rng,
+            "progress": progress,
+        }
+        if keep_draws:
+            return surface.surface_draws(ensemble, grid, **options)
+        if rule == "simultaneous":
+            decision.require_draws(ensemble.size, alpha)
+        return surface.surface(ensemble, grid, rule=rule, alpha=alpha, **options)
+
+    def excursions(
+        self,
+        grid: Grid | None = None,
+        *,
+        of: str = "value",
+        above: float | None = None,
+        below: float | None = None,
+        target: Target = "surface",
+        samples: int | None = None,
+        alpha: float = 0.05,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> xr.Dataset:
+        """Largest region where a field is above (or below) a level everywhere at once.
+
+        Marginal probabilities answer for one cell; a region of cells at 95% each is all above the
+        level far less often. Here cells are taken in the order of their marginal probability for
+        as long as the probability that all of them are beyond the level is at least 1 - alpha.
+
+        Parameters
+        ----------
+        grid : Grid, optional
+            By default `Grid.from_data(data)`.
+        of : str
+            "value" (link scale: after the transform), "slope" (gradient magnitude), "curvature"
+            (Laplacian), "dx", "dy", "dxx", "dxy", "dyy", "gaussian_curvature", "curvature_max" or
+            "curvature_min".
+        above, below : float
+            The level, one of the two; in units of the link scale and its derivatives.
+        target : {"surface", "process"}
+        samples : int, optional
+            Posterior draws, as paths; None takes all up to 1,000. A probability p has a standard
+            error of (p (1 - p) / samples)^(1/2): 0.7% at 0.95 and 1,000 samples.
+        alpha : float
+            The set is beyond the level everywhere with probability at least 1 - alpha.
+        rng : int or Generator, optional
+        progress : bool
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions (y, x): set (1 in, 0 out); excursion_function, for each cell the largest
+            1 - alpha whose set still holds it; marginal, the probability of the cell alone. NaN
+            outside the grid's mask.
+
+        Raises
+        ------
+        ValueError
+            If `of` is unknown, not exactly one of `above` and `below` is given, the kernel is too
+            rough, the grid is in another CRS, or there are too few samples for `alpha`.
+
+        References
+        ----------
+        Bolin and Lindgren (2015), JRSS B 77, 85-106.
+        """
+        from womble import excursion
+
+        self._require_plane("excursions()")
+        decision.check_alpha(alpha)
+        level = _level(of, above, below)
+        self.kernel.require_derivatives(level.order)
+        grid = self._grid(grid)
+        rng = np.random.default_rng(rng)
+        return excursion.excursions(
             self.ensemble(target, samples, rng),
             grid,
-            order=self.order,
-            scale="response" if transformed else "link",
-            rule=rule,
+            level,
             alpha=alpha,
-            attributes={
-                "name": self._field_name(transformed),
-                "units": self.data.units if transformed else self.data.link_units,
-                "difference_units": self.data.units if transformed else self.data.difference_units,
-                "coordinate_units": self.data.coordinate_units,
-                "source": self._source(),
-            },
+            domain=self._box(grid.points),
+            attributes=self._attributes(response=False),
             rng=rng,
             progress=progress,
         )
+
+    def _attributes(self, response: bool) -> dict[str, str | None]:
+        """What a map says of the field on either scale."""
+        data = self.data
+        return {
+            "name": self._field_name(response),
+            "units": data.units if response else data.link_units,
+            "difference_units": data.units if response else data.difference_units,
+            "coordinate_units": data.coordinate_units,
+            "source": self._source(),
+        }
+
+    def _box(self, points: FloatArray) -> FloatArray:
+        """Corners (2, 2) of the box of the data and of `points`, for paths."""
+        from womble.paths import path_domain
+
+        return path_domain(self.data.coords, (*points.min(axis=0), *points.max(axis=0)))
+
+
+def _check_map_rule(rule: str, alpha: float, transformed: bool, keep_draws: bool) -> None:
+    """Refuse a rule that the map cannot follow, before any work is done."""
+    decision.check_rule(rule, alpha)
+    if keep_draws and rule != "interval":
+        raise ValueError(
+            f"`keep_draws=True` returns draws without flags; got rule={rule!r}. Leave `rule` out, "
+            "or call surface() once for draws and once for flags."
+        )
+    if transformed and rule == "simultaneous":
+        raise ValueError(
+            "`rule='simultaneous'` is a band around a mean, which on the response scale need not "
+            "exist; got scale='response'. Use scale='link', where slopes have the same signs, or "
+            "rule='fdr'."
+        )
+
+
+def _level(of: str, above: float | None, below: float | None) -> Level:
+    """The level as asked for, checked."""
+    from womble.excursion import FIELDS, Level
+
+    if of not in FIELDS:
+        raise ValueError(
+            f"`of` must be one of {', '.join(map(repr, FIELDS))}; got {of!r}. 'slope' is the "
+            "gradient's magnitude, 'curvature' the Laplacian."
+        )
+    if (above is None) == (below is None):
+        raise ValueError(
+            f"exactly one of `above` and `below` must be given; got above={above!r}, "
+            f"below={below!r}. Call twice for both."
+        )
+    side, threshold = (1, above) if below is None else (-1, below)
+    if not np.isfinite(threshold):
+        raise ValueError(f"the level must be a finite number; got {threshold!r}.")
+    return Level(FIELDS[of], float(threshold), side)

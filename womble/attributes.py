@@ -1,0 +1,94 @@
+"""What a map says of itself: CF attributes, the axes' units and the CRS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from womble.grid import Grid
+from womble.quantity import QUANTITIES
+from womble.units import derivative_units
+
+SUFFIXES = ("_p_positive", "_significant", "_band")
+FLAGS = {"flag_values": [-1.0, 0.0, 1.0], "flag_meanings": "negative not_significant positive"}
+
+
+def describe(
+    ds: xr.Dataset,
+    grid: Grid,
+    scale: str,
+    attributes: Mapping[str, str | None],
+    rule: str | None = None,
+) -> xr.Dataset:
+    """A map of quantities with its attributes, coordinates' units and CRS.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Variables are quantities, with a suffix for what is said of their sign; attributes that a
+        variable has already are kept.
+    grid : Grid
+    scale : {"link", "response"}
+    attributes : mapping
+        "name" of the field, its "units" on this scale, the "difference_units" that its derivatives
+        have, "coordinate_units" and "source".
+    rule : str, optional
+        How flags and bands were made, in words.
+    """
+    for name, variable in ds.data_vars.items():
+        variable.attrs.update(_of_variable(str(name), attributes, rule))
+    if scale == "response":
+        ds.attrs["comment"] = "response scale: means need not exist, use the median q50"
+    ds.attrs["scale"] = scale
+    return georeference(ds, grid, attributes)
+
+
+def label_and_units(name: str, attributes: Mapping[str, str | None]) -> tuple[str, str | None]:
+    """Long name of a quantity of the field, and its units."""
+    field, quantity = attributes["name"], QUANTITIES[name]
+    if name == "value":
+        return str(field), attributes["units"]
+    units = derivative_units(
+        attributes["difference_units"],
+        attributes["coordinate_units"],
+        quantity.length,
+        quantity.response,
+    )
+    return f"{quantity.long_name} of {field}", units
+
+
+def _of_variable(
+    name: str, attributes: Mapping[str, str | None], rule: str | None
+) -> dict[str, object]:
+    suffix = next((end for end in SUFFIXES if name.endswith(end)), "")
+    label, units = label_and_units(name.removesuffix(suffix), attributes)
+    measured = {"units": units} if units else {}
+    if suffix == "_p_positive":
+        return {"long_name": f"P({label} > 0)", "units": "1"}
+    if suffix == "_significant":
+        flag = {"long_name": f"sign of {label} where significant", "units": "1"}
+        return flag | FLAGS | {"rule": rule}
+    if suffix == "_band":
+        return {"long_name": f"simultaneous band of {label}", "rule": rule} | measured
+    if name == "gradient_direction":
+        comment = "counter-clockwise from the x axis; circular mean and sd"
+        return {"long_name": label, "units": "degree", "comment": comment}
+    return {"long_name": label} | measured
+
+
+def georeference(ds: xr.Dataset, grid: Grid, attributes: Mapping[str, str | None]) -> xr.Dataset:
+    """Describe the axes, name the conventions and write the CRS where CF puts it."""
+    for axis, projected in (("x", "easting"), ("y", "northing")):
+        ds[axis].attrs = {"axis": axis.upper(), "long_name": axis}
+        if grid.crs is not None:
+            standard = {"standard_name": f"projection_{axis}_coordinate"}
+            ds[axis].attrs |= {"long_name": projected} | standard
+        if attributes["coordinate_units"]:
+            ds[axis].attrs["units"] = attributes["coordinate_units"]
+    ds.attrs |= {"Conventions": "CF-1.11", "source": attributes["source"]}
+    if grid.crs is not None:
+        import rioxarray  # noqa: F401  (registers .rio)
+
+        ds = ds.rio.write_crs(grid.crs)
+    return ds
