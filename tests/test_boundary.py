@@ -10,8 +10,9 @@ from cases import A5, A6, A6_BROAD, A7_PARABOLOID, A7_PLANE, A7_SADDLE, simulate
 
 import womble as wb
 from womble import jet
-from womble.boundary import Vertices, crest_vertices
+from womble.kinds import Gradient
 from womble.mean_field import MeanField
+from womble.vertices import Vertices, candidate_vertices
 
 # Lengthscale and amplitude near the likelihood's mode for each surface at n = 400.
 FRONTS = [
@@ -67,7 +68,7 @@ def test_crest_vertices_are_zeros_of_q_where_it_falls():
     found = posterior(A6, 0.7, 0.6)
     ensemble = found.ensemble("surface", 2, np.random.default_rng(0))
     field = MeanField(ensemble, wb.Grid.from_data(found.data, mask="hull"), 2, False)
-    vertices = crest_vertices(field)
+    vertices = candidate_vertices(field, Gradient())
     q, scale = (
         np.abs(jet.crest_indicator(field.exact(points, 2)))
         for points in (vertices.points, field.grid.points)
@@ -139,7 +140,7 @@ def test_runs_break_at_gaps_and_between_lines():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "ridge"}, "`kind` must be 'gradient' or 'level'; got 'ridge'"),
+        ({"kind": "cliff"}, "`kind` must be one of 'gradient', 'level', .*; got 'cliff'"),
         ({"kind": "level"}, "`levels` goes with kind='level'"),
         ({"levels": [0.0]}, "`levels` goes with kind='level'"),
         ({"kind": "level", "levels": [9.0]}, "within the mean surface.*got 9"),

@@ -96,9 +96,12 @@ def segment_frame(
 
 
 def boundary_frame(
-    table: pd.DataFrame, lines: list[shapely.LineString], data: SpatialData
+    table: pd.DataFrame,
+    lines: list[shapely.LineString],
+    data: SpatialData,
+    settings: dict[str, Any],
 ) -> gpd.GeoDataFrame:
-    """The table of boundaries with identifiers, geometry and units."""
+    """The table of boundaries with identifiers, geometry, units and the settings that gave it."""
     import geopandas as gpd
 
     table = table.assign(boundary_id=np.arange(len(lines)))
@@ -111,4 +114,5 @@ def boundary_frame(
     steepness = dict.fromkeys(name for name in columns if name.startswith("steepness"))
     units = dict.fromkeys(steepness, slope) | {"length": length, "position_sd": length}
     frame.attrs = {"units": {name: unit for name, unit in units.items() if unit}, "scale": "link"}
+    frame.attrs["womble"] = settings
     return frame
