@@ -13,6 +13,8 @@ _HOMES = {
     "Matern": "womble.kernels",
     "Posterior": "womble.posterior",
     "SquaredExponential": "womble.kernels",
+    "boundary_overlap": "womble.boundary_statistics",
+    "boundary_statistics": "womble.boundary_statistics",
     "load": "womble.storage",
     "write_geotiff": "womble.raster",
 }

@@ -184,9 +184,14 @@ def features(kind: str, levels: Sequence[float] | None) -> list[Feature]:
     if levels is None:
         return [SINGLE[kind]()]
     numbers = np.asarray(levels, dtype=float)
-    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
+    if (
+        numbers.ndim != 1
+        or not numbers.size
+        or not np.isfinite(numbers).all()
+        or len(np.unique(numbers)) < len(numbers)
+    ):
         raise ValueError(
-            f"`levels` must be a sequence of finite numbers, one or more; got {levels!r}. "
+            f"`levels` must be a sequence of finite numbers, all different; got {levels!r}. "
             "For one level write levels=[5.0]."
         )
     return [Level(float(level)) for level in numbers]

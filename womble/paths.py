@@ -122,17 +122,18 @@ def each_path(
     if ensemble.repeats == 1:
 
         def one(f: Conditional, stream: np.random.Generator) -> Result:
-            return function(f.path(stream, domain))
+            return function(f.path(stream.spawn(1)[0], domain))
 
         yield from ensemble.map(one, rng, label, progress)
         return
-    for theta in ensemble.thetas:
+    own_streams = rng.spawn(len(ensemble.thetas))
+    for theta, stream in zip(ensemble.thetas, own_streams, strict=True):
         f = ensemble.condition(theta)
 
         def again(own: np.random.Generator, f: Conditional = f) -> Result:
             return function(f.path(own, domain))
 
-        streams = rng.spawn(ensemble.repeats)
+        streams = stream.spawn(ensemble.repeats)
         found = _in_threads(again, streams)
         yield from track(
             found, description=label, total=len(streams), disable=not progress, transient=True

@@ -98,15 +98,28 @@ def argmax_along(heights: FloatArray, positions: FloatArray) -> FloatArray:
     -------
     array, shape (...)
     """
+    best, shift, _ = _parabola(heights)
+    positions = np.broadcast_to(positions, heights.shape)
+    return _at(positions, best) + shift * (positions[..., 1] - positions[..., 0])
+
+
+def highest(heights: FloatArray) -> FloatArray:
+    """Height of the highest point of sampled profiles (..., k), refined by a parabola."""
+    best, _, rise = _parabola(heights)
+    return _at(heights, best) + rise
+
+
+def _parabola(heights: FloatArray) -> tuple[np.ndarray, FloatArray, FloatArray]:
+    """Highest node, and how far beside (in steps) and above it the parabola through it peaks."""
     best = heights.argmax(axis=-1)
     inner = np.clip(best, 1, heights.shape[-1] - 2)
     low, middle, high = (_at(heights, inner + shift) for shift in (-1, 0, 1))
     bend = low - 2 * middle + high
     # The parabola's vertex is within half a step of its highest node; at an end the node stands.
-    shift = np.divide(0.5 * (low - high), bend, out=np.zeros_like(bend), where=bend < 0)
-    positions = np.broadcast_to(positions, heights.shape)
-    step = positions[..., 1] - positions[..., 0]
-    return _at(positions, best) + np.where(best == inner, shift * step, 0.0)
+    shift = np.divide(
+        0.5 * (low - high), bend, out=np.zeros_like(bend), where=(bend < 0) & (best == inner)
+    )
+    return best, shift, -0.5 * bend * shift**2
 
 
 def rise_along(values: FloatArray, positions: FloatArray) -> FloatArray:
@@ -135,8 +148,8 @@ def half_width(heights: FloatArray, positions: FloatArray) -> FloatArray:
         By linear interpolation between nodes; -inf or inf where the profile ends first, and both
         where no height is positive.
     """
-    highest = heights.max(axis=-1, keepdims=True)
-    over = np.where(highest > 0, heights - 0.5 * highest, np.inf)
+    top = highest(heights)[..., None]
+    over = np.where(top > 0, heights - 0.5 * top, 1.0)
     peak = heights.argmax(axis=-1)[..., None]
     index = np.arange(heights.shape[-1])
     positions = np.broadcast_to(positions, heights.shape)
