@@ -12,6 +12,7 @@ import womble as wb
 from womble import jet
 from womble.kinds import Gradient
 from womble.mean_field import MeanField
+from womble.priors import domain_diameter
 from womble.vertices import Vertices, candidate_vertices
 
 # Lengthscale and amplitude near the likelihood's mode for each surface at n = 400.
@@ -128,6 +129,27 @@ def test_the_same_seed_gives_the_same_lines():
     found = posterior(A6, 0.7, 0.6, n=100)
     first, second = (found.boundaries(rng=5, progress=False) for _ in range(2))
     assert first.equals(second)
+
+
+def test_the_settings_travel_with_the_lines():
+    found = posterior(A6, 0.7, 0.6, n=100)
+    lines = found.boundaries(kind="level", levels=(0, 0.2), samples=50, rng=1, progress=False)
+    settings = dict(lines.attrs["womble"])
+    grid = settings.pop("grid")
+    assert settings == {
+        "kind": "level",
+        "levels": [0.0, 0.2],
+        "min_length": 0.05 * domain_diameter(found.data.coords),
+        "min_steepness": 0.0,
+        "prominence": 0.95,
+        "target": "surface",
+        "samples": 50,
+        "rule": "fdr",
+        "alpha": 0.05,
+    }
+    # They find the same lines again.
+    again = found.boundaries(grid, **settings, rng=1, progress=False)
+    assert again.equals(lines)
 
 
 def test_runs_break_at_gaps_and_between_lines():

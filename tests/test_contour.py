@@ -39,7 +39,8 @@ def test_a_line_ends_where_the_axis_makes_half_a_turn():
     assert len(lines) == 1
     x, y = lines[0].T
     npt.assert_allclose(y, 0.0, atol=1e-12)
-    npt.assert_allclose([x.min(), x.max()], [-1.0, SIDE[19]], atol=1e-12)
+    # The axis turns by 30 degrees from (x, -h / 2) to (x, h / 2) at |x| = 0.87 h.
+    npt.assert_allclose([x.min(), x.max()], [-1.0, SIDE[18]], atol=1e-12)
 
 
 def test_lines_that_cross_are_cut_at_the_crossing():
