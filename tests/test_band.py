@@ -184,8 +184,9 @@ def test_a_band_on_the_response_scale_is_refused(log_given, given, grid):
 def test_kept_draws_are_the_paths(which, grid, request):
     post = request.getfixturevalue(which)
     ds = post.surface(grid, keep_draws=True, samples=20, rng=3, progress=False)
-    low, high = grid.points.min(axis=0), grid.points.max(axis=0)
-    paths = post.paths(samples=20, domain=(*low, *high), rng=3, progress=False)
+    (dx, dy), x, y = grid.spacing, grid.x, grid.y
+    domain = (x.min() - dx, y.min() - dy, x.max() + dx, y.max() + dy)
+    paths = post.paths(samples=20, domain=domain, rng=3, progress=False)
     jets = paths.jets(grid.points)
     assert set(ds.data_vars) == set(QUANTITIES)
     for name, quantity in QUANTITIES.items():

@@ -10,8 +10,10 @@ from cases import A5, A6, A6_BROAD, A7_PARABOLOID, A7_PLANE, A7_SADDLE, simulate
 
 import womble as wb
 from womble import jet
-from womble.boundary import Vertices, crest_vertices
+from womble.kinds import Gradient
 from womble.mean_field import MeanField
+from womble.priors import domain_diameter
+from womble.vertices import Vertices, candidate_vertices
 
 # Lengthscale and amplitude near the likelihood's mode for each surface at n = 400.
 FRONTS = [
@@ -67,7 +69,7 @@ def test_crest_vertices_are_zeros_of_q_where_it_falls():
     found = posterior(A6, 0.7, 0.6)
     ensemble = found.ensemble("surface", 2, np.random.default_rng(0))
     field = MeanField(ensemble, wb.Grid.from_data(found.data, mask="hull"), 2, False)
-    vertices = crest_vertices(field)
+    vertices = candidate_vertices(field, Gradient())
     q, scale = (
         np.abs(jet.crest_indicator(field.exact(points, 2)))
         for points in (vertices.points, field.grid.points)
@@ -129,6 +131,27 @@ def test_the_same_seed_gives_the_same_lines():
     assert first.equals(second)
 
 
+def test_the_settings_travel_with_the_lines():
+    found = posterior(A6, 0.7, 0.6, n=100)
+    lines = found.boundaries(kind="level", levels=(0, 0.2), samples=50, rng=1, progress=False)
+    settings = dict(lines.attrs["womble"])
+    grid = settings.pop("grid")
+    assert settings == {
+        "kind": "level",
+        "levels": [0.0, 0.2],
+        "min_length": 0.05 * domain_diameter(found.data.coords),
+        "min_steepness": 0.0,
+        "prominence": 0.95,
+        "target": "surface",
+        "samples": 50,
+        "rule": "fdr",
+        "alpha": 0.05,
+    }
+    # They find the same lines again.
+    again = found.boundaries(grid, **settings, rng=1, progress=False)
+    assert again.equals(lines)
+
+
 def test_runs_break_at_gaps_and_between_lines():
     line = np.array([0, 0, 0, 0, 1, 1])
     position = np.array([0, 1, 3, 4, 5, 6])
@@ -139,7 +162,7 @@ def test_runs_break_at_gaps_and_between_lines():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "ridge"}, "`kind` must be 'gradient' or 'level'; got 'ridge'"),
+        ({"kind": "cliff"}, "`kind` must be one of 'gradient', 'level', .*; got 'cliff'"),
         ({"kind": "level"}, "`levels` goes with kind='level'"),
         ({"levels": [0.0]}, "`levels` goes with kind='level'"),
         ({"kind": "level", "levels": [9.0]}, "within the mean surface.*got 9"),

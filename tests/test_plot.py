@@ -339,11 +339,106 @@ def test_a_profile_needs_one_curve():
         plot.along(gdf)
 
 
-@pytest.mark.parametrize("draw", [plot.segments, plot.boundaries, plot.along])
+@pytest.mark.parametrize("draw", [plot.segments, plot.boundaries, plot.along, plot.spaghetti])
 def test_a_table_without_its_columns_is_an_error(draw):
     table = gpd.GeoDataFrame({"a": [1]}, geometry=gpd.points_from_xy([0], [0]))
     with pytest.raises(ValueError, match="must have the columns"):
         draw(table)
+
+
+# Draws --------------------------------------------------------------------------------------------
+
+
+def draws_of_lines():
+    """Four draws, of which one has two lines and one has none."""
+    lines = [
+        shapely.LineString([(181000, 332000 + 10 * i), (182000, 332500 + 10 * i)]) for i in range(4)
+    ]
+    gdf = gpd.GeoDataFrame({"draw": [0, 0, 1, 3]}, geometry=lines, crs="EPSG:28992")
+    gdf.attrs["womble"] = {"samples": 4}
+    return gdf
+
+
+def probabilities():
+    raster = surface()["value"].sel(statistic="mean", drop=True) / 20
+    raster.name, raster.attrs = "boundary_probability", {"units": "1"}
+    return raster
+
+
+def profiles():
+    """sech^2 and tanh of x / 100 across boundaries 3 and 5, the latter twice as steep."""
+    distance = np.linspace(-300.0, 300.0, 121)
+    mean, sd = np.cosh(distance / 100) ** -2, 0.1
+    slope = np.stack([mean, 0 * mean + sd, mean - sd, mean, mean + sd], axis=-1)
+    value = 100 * np.tanh(distance / 100)
+    value = np.stack([value, 0 * value + 5, value - 5, value, value + 5], axis=-1)
+    dims, coords = ("boundary", "offset", "statistic"), {"boundary": [3, 5]}
+    coords["statistic"] = ["mean", "sd", "q025", "q50", "q975"]
+    both = {"slope": (dims, np.stack([slope, 2 * slope])), "value": (dims, np.stack([value] * 2))}
+    ds = xr.Dataset(both, coords)
+    ds = ds.assign_coords(distance=(("boundary", "offset"), np.stack([distance] * 2)))
+    ds["distance"].attrs["units"] = "m"
+    ds["slope"].attrs = {"units": "mg kg-1 m-1", "long_name": "slope uphill"}
+    return ds
+
+
+def test_spaghetti_are_thin_and_the_boundaries_of_the_mean_on_top():
+    ax = plot.spaghetti(draws_of_lines(), lines=boundary_lines())
+    thin, *thick = (c for c in ax.collections if isinstance(c, LineCollection))
+    assert [len(c.get_paths()) for c in (thin, thick[-1])] == [4, 3]
+    assert thin.get_alpha() == 1 / 3  # three draws with lines: all are seen
+    assert thin.get_zorder() < thick[-1].get_zorder()
+    assert thin.get_linewidths()[0] < thick[-1].get_linewidths()[0]
+    assert ax.get_title(loc="left") == "Boundaries of 4 draws"
+    assert ax.get_xlabel() == "easting (m)"
+
+
+def test_draws_without_a_line_say_so():
+    for lines in (None, boundary_lines()):
+        ax = plot.spaghetti(draws_of_lines().iloc[:0], lines=lines)
+        assert [t.get_text() for t in ax.texts] == ["no boundary in any draw"]
+
+
+def test_probabilities_are_coloured_from_zero():
+    raster = probabilities()
+    ax = plot.probability(raster)
+    mesh = mesh_of(ax)
+    npt.assert_array_equal(np.ma.filled(mesh.get_array(), np.nan), raster)
+    assert mesh.get_cmap().name == "cividis"
+    assert mesh.get_clim() == (0.0, float(raster.max()))
+    assert bar_label(ax).replace("\n", " ") == "probability of a boundary in the cell"
+    assert mesh_of(plot.probability(0 * raster)).get_clim() == (0.0, 1.0)
+    with pytest.raises(ValueError, match=r"dimensions \('y', 'x'\); got \('x',\)"):
+        plot.probability(raster.isel(y=0, drop=True))
+
+
+def test_a_profile_across_has_bands_and_its_half_width():
+    ds = profiles()
+    ax = plot.profile(ds, 5)
+    mean, half, _ = ax.get_lines()
+    npt.assert_array_equal(mean.get_ydata(), ds.slope.sel(boundary=5, statistic="mean"))
+    # sech^2 falls to a half at arcosh(sqrt 2); nodes 5 m apart, read linearly.
+    edge = 100 * np.arccosh(np.sqrt(2))
+    npt.assert_allclose(half.get_xdata(), [-edge, edge], atol=0.05)
+    npt.assert_allclose(half.get_ydata(), 1.0, atol=1e-3)
+    band = ax.collections[0].get_paths()[0].vertices
+    npt.assert_allclose([band[:, 1].min(), band[:, 1].max()], [ds.slope[1, 0, 2], 2.2])
+    assert ax.get_xlabel() == "distance across the boundary, uphill (m)"
+    assert ax.get_ylabel() == "slope uphill (mg kg$^{-1}$ m$^{-1}$)"
+    (other,) = (axes for axes in ax.figure.axes if axes is not ax)
+    npt.assert_array_equal(
+        other.get_lines()[0].get_ydata(), ds.value.sel(boundary=5, statistic="mean")
+    )
+
+
+def test_a_half_width_that_is_not_reached_is_not_marked():
+    ds = profiles().isel(offset=slice(55, 66))
+    assert len(plot.profile(ds, 3).get_lines()) == 2  # the mean and the place of the boundary
+
+
+def test_an_unknown_boundary_has_no_profile():
+    with pytest.raises(ValueError, match=r"`boundary_id` must be one of \[3, 5\]; got 4"):
+        plot.profile(profiles(), 4)
 
 
 # Data ---------------------------------------------------------------------------------------------
@@ -385,6 +480,9 @@ def test_every_plot_draws_on_the_axes_it_is_given():
         lambda ax: plot.boundaries(boundary_lines(), ax=ax),
         lambda ax: plot.along(circle_segments(), ax=ax),
         lambda ax: plot.data(np.eye(2), [1.0, 2.0], ax=ax),
+        lambda ax: plot.spaghetti(draws_of_lines(), ax=ax),
+        lambda ax: plot.probability(probabilities(), ax=ax),
+        lambda ax: plot.profile(profiles(), 3, ax=ax),
     ]
     for draw in draws:
         _, ax = plt.subplots()

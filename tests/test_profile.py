@@ -3,9 +3,10 @@
 import numpy as np
 import numpy.testing as npt
 
-from womble.profile import Probes, argmax_along, extreme_before_turn, lowest_before_rise
+from womble.profile import Probes, argmax_along, find_probes, half_width, rays, rise_along
 
 ALONG_X = np.array([[1.0, 0.0]])
+EXTREMUM, CROSSING = (-1, -1), (-1, 1)
 
 
 def in_unit_square(points):
@@ -18,17 +19,15 @@ def test_probes_of_a_crest_stop_at_the_lowest_slope_before_the_next_crest():
         x = points[:, 0]
         return np.sin(2 * np.pi * x) ** 2 * np.where(x > 0.5, 2.0, 1.0)
 
-    probes = lowest_before_rise(np.array([[0.25, 0.5]]), ALONG_X, 0.01, 100, slope, in_unit_square)
+    vertex = np.array([[0.25, 0.5]])
+    probes = find_probes(vertex, ALONG_X, 0.01, 100, slope, in_unit_square, EXTREMUM)
     npt.assert_allclose(probes.reach, [[0.25, 0.25]], atol=1e-12)
-    npt.assert_allclose(
-        probes.points(np.array([[0.25, 0.5]]), ALONG_X), [[[0.0, 0.5], [0.5, 0.5]]], atol=1e-12
-    )
+    npt.assert_allclose(probes.points(vertex, ALONG_X), [[[0.0, 0.5], [0.5, 0.5]]], atol=1e-12)
 
 
 def test_a_vertex_at_the_edge_of_the_region_has_no_probe_there():
-    probes = lowest_before_rise(
-        np.array([[1.0, 0.5]]), ALONG_X, 0.01, 100, lambda p: p[:, 0], in_unit_square
-    )
+    vertex = np.array([[1.0, 0.5]])
+    probes = find_probes(vertex, ALONG_X, 0.01, 100, lambda p: p[:, 0], in_unit_square, EXTREMUM)
     assert np.isnan(probes.reach[0, 1])
     assert probes.reach[0, 0] == 1.0
     assert not probes.both[0]
@@ -38,13 +37,22 @@ def test_probes_of_a_level_reach_the_extremes_before_the_value_comes_back():
     def value(points):
         return np.sin(2 * np.pi * points[:, 0])  # at 0.5 falling: uphill is towards smaller x
 
-    uphill = -ALONG_X
-    probes = extreme_before_turn(np.array([[0.5, 0.5]]), uphill, 0.01, 100, value, in_unit_square)
+    vertex, uphill = np.array([[0.5, 0.5]]), -ALONG_X
+    probes = find_probes(vertex, uphill, 0.01, 100, value, in_unit_square, CROSSING)
     npt.assert_allclose(probes.reach, [[0.25, 0.25]], atol=1e-12)
 
 
 def test_probes_without_both_sides_are_known():
     assert Probes(np.array([[1.0, 2.0], [np.nan, 1.0]])).both.tolist() == [True, False]
+
+
+def test_rays_run_from_probe_to_probe():
+    probes = Probes(np.array([[1.0, 3.0]]))
+    offsets = probes.offsets(5)
+    npt.assert_allclose(offsets, [[-1.0, 0.0, 1.0, 2.0, 3.0]])
+    points = rays(np.array([[10.0, 20.0]]), np.array([[0.0, 1.0]]), offsets)
+    npt.assert_allclose(points[0, :, 0], 10.0)
+    npt.assert_allclose(points[0, :, 1], 20.0 + offsets[0])
 
 
 def test_the_argmax_of_a_parabola_is_exact_and_stays_at_an_end():
@@ -54,3 +62,29 @@ def test_the_argmax_of_a_parabola_is_exact_and_stays_at_an_end():
         argmax_along(1 - (positions - peaks[:, None]) ** 2, positions), peaks, atol=1e-12
     )
     assert argmax_along(positions, positions) == 1.0
+
+
+def test_a_straight_line_rises_through_zero_where_it_does():
+    positions = np.linspace(-1.0, 1.0, 9)
+    zeros = np.array([-0.61, 0.0, 0.33])
+    npt.assert_allclose(rise_along(positions - zeros[:, None], positions), zeros, atol=1e-12)
+    assert np.isnan(rise_along(positions + 2, positions))
+    assert np.isnan(rise_along(-positions, positions))
+
+
+def test_half_width_of_a_triangle_is_half_its_base():
+    positions = np.linspace(-2.0, 2.0, 17)
+    peaks = np.array([-0.5, 0.0, 0.75])  # nodes, so that linear interpolation is exact
+    triangles = 1 - np.abs(positions - peaks[:, None])
+    ends = half_width(triangles, positions)
+    npt.assert_allclose(ends, np.column_stack([peaks - 0.5, peaks + 0.5]), atol=1e-12)
+
+
+def test_half_width_is_of_the_peak_alone_and_censored_where_the_profile_ends():
+    positions = np.linspace(0.0, 6.0, 7)
+    two = np.array([0.9, 0.0, 0.0, 1.0, 0.0, 0.0, 0.9])
+    npt.assert_allclose(half_width(two, positions), [2.5, 3.5])
+    rising = positions.copy()
+    npt.assert_allclose(half_width(rising, positions), [3.0, np.inf])
+    npt.assert_allclose(half_width(rising[::-1], positions), [-np.inf, 3.0])
+    npt.assert_allclose(half_width(-1 - rising, positions), [-np.inf, np.inf])

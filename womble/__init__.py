@@ -13,6 +13,8 @@ _HOMES = {
     "Matern": "womble.kernels",
     "Posterior": "womble.posterior",
     "SquaredExponential": "womble.kernels",
+    "boundary_overlap": "womble.line_statistics",
+    "boundary_statistics": "womble.line_statistics",
     "load": "womble.storage",
     "write_geotiff": "womble.raster",
 }

@@ -1,18 +1,20 @@
-"""Boundaries: lines where the surface changes fast, or passes a level, with their probability."""
+"""Boundaries: lines where the mean surface has a feature, with their probability and position."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 
 from womble import decision, jet
-from womble.arrays import BoolArray, FloatArray
+from womble.arrays import FloatArray
+from womble.feature import Feature, Kind
+from womble.kinds import Level, features
 from womble.mean_field import MeanField
-from womble.profile import Probes, argmax_along, extreme_before_turn, lowest_before_rise
+from womble.profile import Probes, rays
+from womble.vertices import Vertices, candidate_vertices, probes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,130 +24,40 @@ STATIONS = 24
 PROFILE = 15
 
 
-@dataclass(frozen=True, eq=False)
-class Vertices:
-    """Points of candidate lines, in order along each line.
-
-    Attributes
-    ----------
-    points, directions : array, shape (v, 2)
-        Where, and the unit vector uphill.
-    line : int array, shape (v,)
-        The candidate line that each belongs to.
-    position : int array, shape (v,)
-        Its place along that line; a gap in the numbers is a gap in the line.
-    """
-
-    points: FloatArray
-    directions: FloatArray
-    line: np.ndarray
-    position: np.ndarray
-
-    @classmethod
-    def of(cls, lines: Sequence[FloatArray]) -> Vertices:
-        """All points of `lines`, directions not yet known."""
-        points = np.concatenate([*lines, np.empty((0, 2))])
-        counts = [len(line) for line in lines]
-        number = np.repeat(np.arange(len(lines)), counts)
-        position = np.concatenate([*map(np.arange, counts), np.empty(0, dtype=int)])
-        return cls(points, np.full_like(points, np.nan), number, position)
-
-    def at(self, keep: BoolArray) -> Vertices:
-        """The vertices where `keep`."""
-        return Vertices(
-            self.points[keep], self.directions[keep], self.line[keep], self.position[keep]
-        )
-
-    def runs(self) -> list[np.ndarray]:
-        """Indices of unbroken runs of at least two vertices."""
-        breaks = (np.diff(self.line) != 0) | (np.diff(self.position) != 1)
-        parts = np.split(np.arange(len(self.line)), np.flatnonzero(breaks) + 1)
-        return [part for part in parts if len(part) > 1]
-
-
-def crest_vertices(field: MeanField) -> Vertices:
-    """Exact crests of the mean slope: zeros of q = g' H g where q falls along the gradient."""
-    found = Vertices.of(field.contours(jet.crest_indicator(field.jets), 0.0))
-    if not len(found.points):
-        return found
-    gradient = jet.gradient(field.exact(found.points, 1))
-    directions = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
-    # The contour runs through the cells linearly; q along the gradient is all but a parabola.
-    reach = field.step * np.array([-1.0, 0.0, 1.0])
-    around = found.points[:, None, :] + reach[:, None] * directions[:, None, :]
-    q = jet.crest_indicator(field.exact(around.reshape(-1, 2), 2)).reshape(-1, 3)
-    falls = (q[:, 0] > 0) & (q[:, 2] < 0)
-    shift = field.step * _parabola_root(q[falls])
-    directions = directions[falls]
-    found = found.at(falls)
-    return Vertices(
-        found.points + shift[:, None] * directions, directions, found.line, found.position
-    )
-
-
-def _parabola_root(q: FloatArray) -> FloatArray:
-    """Root in (-1, 1) of the parabola through (-1, q0), (0, q1), (1, q2), q0 > 0 > q2."""
-    slope, bend = 0.5 * (q[:, 2] - q[:, 0]), 0.5 * (q[:, 0] + q[:, 2]) - q[:, 1]
-    # The falling root, in the form that does not cancel.
-    return 2 * q[:, 1] / (-slope + np.sqrt(slope**2 - 4 * bend * q[:, 1]))
-
-
-def level_vertices(field: MeanField, level: float) -> Vertices:
-    """Contour of the mean at `level`, each vertex moved onto it by one Newton step."""
-    values = field.jets[..., 0][field.grid.inside]
-    if not values.min() < level < values.max():
-        raise ValueError(
-            f"`levels` must lie within the mean surface, {values.min():.4g} to "
-            f"{values.max():.4g} on the link scale; got {level:g}. Levels of log-transformed data "
-            "are logarithms."
-        )
-    found = Vertices.of(field.contours(field.jets[..., 0], level))
-    if not len(found.points):
-        return found
-    jets = field.exact(found.points, 1)
-    gradient = jet.gradient(jets)
-    steepness = np.linalg.norm(gradient, axis=1)
-    directions = gradient / steepness[:, None]
-    shift = np.clip((level - jets[:, 0]) / steepness, -field.step, field.step)
-    points = found.points + shift[:, None] * directions
-    return Vertices(points, directions, found.line, found.position)
-
-
 def prominence(
-    field: MeanField, vertices: Vertices, level: float | None, rng: np.random.Generator
+    field: MeanField, vertices: Vertices, feature: Feature, rng: np.random.Generator
 ) -> tuple[FloatArray, Probes]:
     """Probability of each vertex, NaN where undecidable at the edge, and its probes.
 
-    For a crest: P(slope at the vertex > slope at both probes). For a level: P(the level lies
-    between the values at the probes).
+    For an extremum: P(score at the vertex > score at both probes). For a crossing: P(the score is
+    negative at the probe behind and positive at the one ahead).
     """
-    contains, along = field.grid.contains, (field.step, field.steps)
-    where = (vertices.points, vertices.directions)
-    if level is None:
-        slope = field.interpolated(jet.gradient_magnitude(field.jets))
-        probes = lowest_before_rise(*where, *along, slope, contains)
-    else:
-        value = field.interpolated(field.jets[..., 0])
-        probes = extreme_before_turn(*where, *along, value, contains)
+    probes = probes_of(field, feature, vertices)
     probability = np.full(len(vertices.points), np.nan)
     both = probes.both
     if not both.any():
         return probability, probes
     ends = Probes(probes.reach[both]).points(vertices.points[both], vertices.directions[both])
     trios = np.concatenate([ends, vertices.points[both, None, :]], axis=1)
-    draws = field.ensemble.draw_groups(trios, 1, rng, "prominence", field.progress)
-    if level is None:
-        slopes = jet.gradient_magnitude(draws)
-        above = (slopes[..., 2:] > slopes[..., :2]).all(axis=-1)
-    else:
-        above = (draws[..., 0, 0] < level) & (level < draws[..., 1, 0])
-    probability[both] = above.mean(axis=0)
+    scores = _drawn_scores(field, feature, trios, rng, "prominence")
+    probability[both] = feature.stands(scores).mean(axis=0)
     return probability, probes
+
+
+def _drawn_scores(
+    field: MeanField, feature: Feature, groups: FloatArray, rng: np.random.Generator, label: str
+) -> FloatArray:
+    """Joint draws of the score within each group of points (g, k, 2), shape (S, g, k)."""
+    components = field.ensemble.draw_groups(
+        groups, feature.score_order, rng, label, field.progress, feature.components
+    )
+    return feature.score(components)
 
 
 def boundary_tables(
     field: MeanField,
     *,
+    kind: Kind | None = None,
     levels: Sequence[float] | None,
     min_length: float,
     min_steepness: float,
@@ -154,10 +66,16 @@ def boundary_tables(
     alpha: float,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, list[shapely.LineString]]:
-    """Crests of the slope, or contours at `levels`, with their posterior; steepest first.
+    """Lines of one kind with their posterior; steepest first.
 
     Parameters
     ----------
+    field : MeanField
+        Of order 2, or 1 for levels.
+    kind : Kind, optional
+        See `womble.kinds`; by default "level" where there are levels, else "gradient".
+    levels : sequence of float, optional
+        Contours to draw, on the link scale.
     least : float
         Probability that a vertex must have to be part of a line.
     rule, alpha
@@ -170,9 +88,10 @@ def boundary_tables(
     """
     import pandas as pd
 
+    kind = kind or ("gradient" if levels is None else "level")
     found = [
-        _lines(field, level, min_length=min_length, least=least, rng=rng)
-        for level in ([None] if levels is None else levels)
+        _lines(field, feature, min_length=min_length, least=least, rng=rng)
+        for feature in features(kind, levels)
     ]
     table = pd.concat([part for part, _ in found], ignore_index=True)
     lines = [line for _, part in found for line in part]
@@ -188,36 +107,39 @@ def boundary_tables(
 
 def _lines(
     field: MeanField,
-    level: float | None,
+    feature: Feature,
     *,
     min_length: float,
     least: float,
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, list[shapely.LineString]]:
-    """Lines of one kind and level, whose vertices have at least probability `least`."""
+    """Lines of one feature, whose vertices have at least probability `least`."""
     import pandas as pd
 
-    vertices = crest_vertices(field) if level is None else level_vertices(field, level)
-    probability, probes = prominence(field, vertices, level, rng)
+    if isinstance(feature, Level):
+        _require_level(field, feature.level)
+    vertices = candidate_vertices(field, feature)
+    probability, probes = prominence(field, vertices, feature, rng)
     keep = probability >= least  # NaN, the undecidable, is not kept
-    kept, chance, reach = vertices.at(keep), probability[keep], probes.reach[keep]
-    runs = [run for run in kept.runs() if _length(kept.points[run]) >= min_length]
+    kept, chance, probes = vertices.at(keep), probability[keep], Probes(probes.reach[keep])
+    runs = [run for run in kept.runs() if length(kept.points[run]) >= min_length]
     if not runs:
         nothing = {name: pd.Series(dtype=kind) for name, kind in _NOTHING.items()}
         return pd.DataFrame(nothing), []
     lines = [shapely.LineString(kept.points[run]) for run in runs]
-    steepness, position_sd = _along_lines(field, kept, runs, reach, level, rng)
+    stations = np.stack([spread(run, STATIONS) for run in runs])
+    steepness = _steepness(field, kept.points[stations], rng)
     low, high = np.quantile(steepness, [0.025, 0.975], axis=0)
     table = pd.DataFrame(
         {
-            "kind": "gradient" if level is None else "level",
-            "level": np.nan if level is None else level,
+            "kind": feature.kind,
+            "level": feature.level,
             "length": shapely.length(lines),
             "probability": [chance[run].mean() for run in runs],
             "steepness_mean": steepness.mean(axis=0),
             "steepness_q025": low,
             "steepness_q975": high,
-            "position_sd": position_sd,
+            "position_sd": _position_sd(field, feature, kept, probes, stations, rng),
         }
     )
     return table, lines
@@ -229,50 +151,47 @@ _NOTHING = {"kind": "str", "level": float, "length": float, "probability": float
 )
 
 
-def _length(points: FloatArray) -> float:
+def _require_level(field: MeanField, level: float) -> None:
+    values = field.jets[..., 0][field.grid.inside]
+    if not values.min() < level < values.max():
+        raise ValueError(
+            f"`levels` must lie within the mean surface, {values.min():.4g} to "
+            f"{values.max():.4g} on the link scale; got {level:g}. Levels of log-transformed data "
+            "are logarithms."
+        )
+
+
+def length(points: FloatArray) -> float:
+    """Length of a line (m, 2)."""
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
-def _along_lines(
+def spread(run: np.ndarray, count: int) -> np.ndarray:
+    """`count` of a line's vertices, evenly spaced in their order; some twice if it has fewer."""
+    return run[np.linspace(0, len(run) - 1, count).round().astype(int)]
+
+
+def _steepness(field: MeanField, stations: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Joint draws of the slope averaged over stations (lines, k, 2), shape (S, lines)."""
+    draws = field.ensemble.draw_groups(stations, 1, rng, "steepness", field.progress)
+    return jet.gradient_magnitude(draws).mean(axis=-1)
+
+
+def _position_sd(
     field: MeanField,
+    feature: Feature,
     vertices: Vertices,
-    runs: list[np.ndarray],
-    reach: FloatArray,
-    level: float | None,
+    probes: Probes,
+    stations: np.ndarray,
     rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
-    """Draws of each line's mean slope (S, lines), and its position's standard deviation (lines,).
+) -> FloatArray:
+    """Standard deviation of each line's position across, root mean square over stations (lines,).
 
-    The slope is averaged over stations along the line in each joint draw. The position of a draw
-    is where its profile between the probes is steepest (or passes the level); the sd is the root
-    mean square over stations.
+    A draw's position is where its own profile between the probes has the feature.
     """
-    stations = [run[np.linspace(0, len(run) - 1, STATIONS).round().astype(int)] for run in runs]
-    draws = field.ensemble.draw_groups(
-        vertices.points[stations], 1, rng, "steepness", field.progress
-    )
-    steepness = jet.gradient_magnitude(draws).mean(axis=-1)
-    index = np.concatenate(stations)
-    share = np.linspace(0.0, 1.0, PROFILE)
-    below, above = reach[index].T[..., None]
-    offsets = -below + share * (below + above)
-    profile = vertices.points[index, None] + offsets[..., None] * vertices.directions[index, None]
-    columns = [1, 2] if level is None else [0]
-    across = field.ensemble.draw_groups(profile, 1, rng, "position", field.progress, columns)
-    if level is None:
-        position = argmax_along(np.hypot(across[..., 0], across[..., 1]), offsets)
-    else:
-        position = _crossing(across[..., 0] - level, offsets)
+    index = stations.ravel()
+    offsets = Probes(probes.reach[index]).offsets(PROFILE)
+    across = rays(vertices.points[index], vertices.directions[index], offsets)
+    position = feature.position(_drawn_scores(field, feature, across, rng, "position"), offsets)
     variance = np.nanmean((position - np.nanmean(position, axis=0)) ** 2, axis=0)
-    return steepness, np.sqrt(variance.reshape(len(runs), -1).mean(axis=1))
-
-
-def _crossing(values: FloatArray, positions: FloatArray) -> FloatArray:
-    """Where profiles (..., k) first rise through 0, by linear interpolation; NaN if they do not."""
-    rises = (values[..., :-1] < 0) & (values[..., 1:] >= 0)
-    first = rises.argmax(axis=-1)[..., None]
-    positions = np.broadcast_to(positions, values.shape)
-    low, high = (np.take_along_axis(values, first + i, axis=-1) for i in (0, 1))
-    left, right = (np.take_along_axis(positions, first + i, axis=-1) for i in (0, 1))
-    crossing = left - low * (right - left) / (high - low)
-    return np.where(rises.any(axis=-1), crossing[..., 0], np.nan)
+    return np.sqrt(variance.reshape(stations.shape).mean(axis=1))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from womble import jet
@@ -76,7 +77,8 @@ class Paths:
         def fill(index: int) -> None:
             out[index] = self.paths[index].jets(points, order)
 
-        _in_threads(fill, range(len(self)))
+        for _ in _in_threads(fill, range(len(self))):
+            pass
         return out
 
 
@@ -87,7 +89,7 @@ def draw_paths(
     rng: np.random.Generator,
     progress: bool,
 ) -> Paths:
-    """One path per draw of an Ensemble; draws with the same hyperparameters share a factorisation.
+    """One path per draw of an Ensemble.
 
     Parameters
     ----------
@@ -95,14 +97,47 @@ def draw_paths(
         Corners of a box that holds the data, in coordinate units.
     """
 
-    def some(f: Conditional, stream: np.random.Generator) -> list[Path]:
-        streams = stream.spawn(ensemble.repeats)
-        if len(streams) == 1:
-            return [f.path(streams[0], domain)]
-        return _in_threads(lambda own: f.path(own, domain), streams)
+    found = each_path(lambda path: path, ensemble, domain, rng, "paths", progress)
+    return Paths(tuple(found), kernel, domain)
 
-    found = ensemble.map(some, rng, "paths", progress)
-    return Paths(tuple(path for group in found for path in group), kernel, domain)
+
+def each_path(
+    function: Callable[[Path], Result],
+    ensemble: Ensemble,
+    domain: FloatArray,
+    rng: np.random.Generator,
+    label: str,
+    progress: bool,
+) -> Iterator[Result]:
+    """`function` of one path per draw, in order, on all cores; a path is dropped once used.
+
+    Draws with the same hyperparameters share a factorisation. Every draw has a stream of random
+    numbers of its own, so that results do not depend on the number of cores.
+
+    Parameters
+    ----------
+    domain : array, shape (2, d)
+        Corners of a box that holds the data and all points that `function` asks for.
+    """
+    if ensemble.repeats == 1:
+
+        def one(f: Conditional, stream: np.random.Generator) -> Result:
+            return function(f.path(stream.spawn(1)[0], domain))
+
+        yield from ensemble.map(one, rng, label, progress)
+        return
+    own_streams = rng.spawn(len(ensemble.thetas))
+    for theta, stream in zip(ensemble.thetas, own_streams, strict=True):
+        f = ensemble.condition(theta)
+
+        def again(own: np.random.Generator, f: Conditional = f) -> Result:
+            return function(f.path(own, domain))
+
+        streams = stream.spawn(ensemble.repeats)
+        found = _in_threads(again, streams)
+        yield from track(
+            found, description=label, total=len(streams), disable=not progress, transient=True
+        )
 
 
 def path_domain(coords: FloatArray, domain: Sequence[float] | None) -> FloatArray:
@@ -125,7 +160,7 @@ def path_domain(coords: FloatArray, domain: Sequence[float] | None) -> FloatArra
     return np.stack([np.minimum(low, given[0]), np.maximum(high, given[1])])
 
 
-def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`function` of each item, in order, on all cores with one BLAS thread each."""
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(function, items))
+        yield from pool.map(function, items)

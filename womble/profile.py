@@ -1,4 +1,4 @@
-"""Profiles across a boundary: straight rays from its vertices along the gradient."""
+"""Profiles across a boundary: straight rays from its vertices, to a probe on either side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Probes:
     Attributes
     ----------
     reach : array, shape (v, 2)
-        Distance from the vertex to the probe downhill and uphill; NaN where there is none.
+        Distance from the vertex to the probe behind and ahead; NaN where there is none.
     """
 
     reach: FloatArray
@@ -28,80 +28,59 @@ class Probes:
         return np.isfinite(self.reach).all(axis=1)
 
     def points(self, vertices: FloatArray, directions: FloatArray) -> FloatArray:
-        """The downhill and uphill probes of vertices (v, 2), shape (v, 2, 2)."""
+        """The probes behind and ahead of vertices (v, 2), shape (v, 2, 2)."""
         signed = self.reach * np.array([-1.0, 1.0])
         return vertices[:, None, :] + signed[..., None] * directions[:, None, :]
 
+    def offsets(self, count: int) -> FloatArray:
+        """Evenly spaced signed distances from probe to probe, shape (v, count)."""
+        behind, ahead = self.reach.T[..., None]
+        return -behind + np.linspace(0.0, 1.0, count) * (behind + ahead)
 
-def lowest_before_rise(
+
+def rays(vertices: FloatArray, directions: FloatArray, offsets: FloatArray) -> FloatArray:
+    """Points of the profiles across vertices (v, 2) at offsets (v, k), shape (v, k, 2)."""
+    return vertices[:, None, :] + offsets[..., None] * directions[:, None, :]
+
+
+def find_probes(
     vertices: FloatArray,
     directions: FloatArray,
     step: float,
     steps: int,
-    slope: Callable[[FloatArray], FloatArray],
+    score: Callable[[FloatArray], FloatArray],
     contains: Callable[[FloatArray], BoolArray],
+    ends: tuple[int, int],
 ) -> Probes:
-    """Probes of crests: the lowest slope on each side, before the slope exceeds the vertex's own.
+    """The points farthest in score on each side, before the score turns back over the vertex's own.
+
+    A crest's probes are the lowest slopes on both sides, a level's the lowest value behind and the
+    highest ahead.
 
     Parameters
     ----------
     vertices : array, shape (v, 2)
     directions : array, shape (v, 2)
-        Unit vectors uphill.
+        Unit vectors across.
     step : float
         Distance between the points looked at, in coordinate units.
     steps : int
         How many are looked at on each side.
-    slope, contains : function of points (m, 2)
-        The mean slope, and whether a point lies in the region.
+    score, contains : function of points (m, 2)
+        The mean score, and whether a point lies in the region.
+    ends : (int, int)
+        Which way the score goes behind and ahead: -1 down, 1 up.
     """
-    here = slope(vertices)[:, None]
-    return _probes(
-        vertices, directions, step, steps, lambda side, s: s, lambda s: s <= here, slope, contains
-    )
-
-
-def extreme_before_turn(
-    vertices: FloatArray,
-    directions: FloatArray,
-    step: float,
-    steps: int,
-    value: Callable[[FloatArray], FloatArray],
-    contains: Callable[[FloatArray], BoolArray],
-) -> Probes:
-    """Probes of level lines: the lowest value downhill and the highest uphill of each vertex,
-    before the value passes back over the vertex's own; parameters as `lowest_before_rise`.
-    """
-    here = value(vertices)[:, None]
-
-    def beyond(side: int, values: FloatArray) -> FloatArray:
-        """Minus the rise away from the vertex's value, so that the lowest is the farthest."""
-        return -side * (values - here)
-
-    return _probes(vertices, directions, step, steps, beyond, None, value, contains)
-
-
-def _probes(
-    vertices: FloatArray,
-    directions: FloatArray,
-    step: float,
-    steps: int,
-    score: Callable[[int, FloatArray], FloatArray],
-    going: Callable[[FloatArray], BoolArray] | None,
-    field: Callable[[FloatArray], FloatArray],
-    contains: Callable[[FloatArray], BoolArray],
-) -> Probes:
-    """The point of lowest score on each side, while `going` holds and the region lasts."""
+    here = score(vertices)[:, None]
     distance = step * np.arange(1, steps + 1)
     reach = np.full((len(vertices), 2), np.nan)
-    for column, side in enumerate((-1, 1)):
+    for column, (side, end) in enumerate(zip((-1, 1), ends, strict=True)):
         ray = vertices[:, None, :] + side * distance[:, None] * directions[:, None, :]
         flat = ray.reshape(-1, 2)
-        values = field(flat).reshape(ray.shape[:2])
-        scores = score(side, values)
-        on = going(values) if going is not None else scores <= 0
-        on = np.logical_and.accumulate(on & contains(flat).reshape(on.shape), axis=1)
-        best = np.where(on, scores, np.inf).argmin(axis=1)
+        away = end * (score(flat).reshape(ray.shape[:2]) - here)
+        on = (away >= 0) & contains(flat).reshape(away.shape)
+        on = np.logical_and.accumulate(on, axis=1)
+        best = np.where(on, away, -np.inf).argmax(axis=1)
         reach[:, column] = np.where(on[:, 0], distance[best], np.nan)
     return Probes(reach)
 
@@ -119,16 +98,78 @@ def argmax_along(heights: FloatArray, positions: FloatArray) -> FloatArray:
     -------
     array, shape (...)
     """
+    best, shift, _ = _parabola(heights)
+    positions = np.broadcast_to(positions, heights.shape)
+    return _at(positions, best) + shift * (positions[..., 1] - positions[..., 0])
+
+
+def highest(heights: FloatArray) -> FloatArray:
+    """Height of the highest point of sampled profiles (..., k), refined by a parabola."""
+    best, _, rise = _parabola(heights)
+    return _at(heights, best) + rise
+
+
+def _parabola(heights: FloatArray) -> tuple[np.ndarray, FloatArray, FloatArray]:
+    """Highest node, and how far beside (in steps) and above it the parabola through it peaks."""
     best = heights.argmax(axis=-1)
     inner = np.clip(best, 1, heights.shape[-1] - 2)
-
-    def at(array: FloatArray, index: np.ndarray) -> FloatArray:
-        return np.take_along_axis(array, index[..., None], axis=-1)[..., 0]
-
-    low, middle, high = (at(heights, inner + shift) for shift in (-1, 0, 1))
+    low, middle, high = (_at(heights, inner + shift) for shift in (-1, 0, 1))
     bend = low - 2 * middle + high
     # The parabola's vertex is within half a step of its highest node; at an end the node stands.
-    shift = np.divide(0.5 * (low - high), bend, out=np.zeros_like(bend), where=bend < 0)
+    shift = np.divide(
+        0.5 * (low - high), bend, out=np.zeros_like(bend), where=(bend < 0) & (best == inner)
+    )
+    return best, shift, -0.5 * bend * shift**2
+
+
+def rise_along(values: FloatArray, positions: FloatArray) -> FloatArray:
+    """Where profiles (..., k) first rise through 0, by linear interpolation; NaN if they do not."""
+    rises = (values[..., :-1] < 0) & (values[..., 1:] >= 0)
+    first = rises.argmax(axis=-1)
+    positions = np.broadcast_to(positions, values.shape)
+    low, high = (_at(values, first + i) for i in (0, 1))
+    left, right = (_at(positions, first + i) for i in (0, 1))
+    share = np.divide(-low, high - low, out=np.full_like(low, np.nan), where=rises.any(axis=-1))
+    return left + share * (right - left)
+
+
+def half_width(heights: FloatArray, positions: FloatArray) -> FloatArray:
+    """Ends of the interval about the highest point where profiles exceed half its height.
+
+    Parameters
+    ----------
+    heights : array, shape (..., k)
+    positions : array, shape (..., k)
+        Ascending.
+
+    Returns
+    -------
+    array, shape (..., 2)
+        By linear interpolation between nodes; -inf or inf where the profile ends first, and both
+        where no height is positive.
+    """
+    top = highest(heights)[..., None]
+    over = np.where(top > 0, heights - 0.5 * top, 1.0)
+    peak = heights.argmax(axis=-1)[..., None]
+    index = np.arange(heights.shape[-1])
     positions = np.broadcast_to(positions, heights.shape)
-    step = positions[..., 1] - positions[..., 0]
-    return at(positions, best) + np.where(best == inner, shift * step, 0.0)
+    # Everything on the far side of the peak counts as above: it is neither end.
+    before = np.where(index < peak, over, np.inf)
+    after = np.where(index > peak, over, np.inf)
+    left = -_first_below(before[..., ::-1], over[..., ::-1], -positions[..., ::-1])
+    return np.stack([left, _first_below(after, over, positions)], axis=-1)
+
+
+def _first_below(side: FloatArray, over: FloatArray, positions: FloatArray) -> FloatArray:
+    """Where `over` first passes to 0 or below on the nodes where `side` is finite; inf if not."""
+    below = side <= 0
+    found, last = below.any(axis=-1), below.argmax(axis=-1)
+    first = np.maximum(last - 1, 0)
+    high, low = _at(over, first), _at(over, last)
+    share = np.divide(high, high - low, out=np.zeros_like(high), where=found & (high > low))
+    crossing = _at(positions, first) + share * (_at(positions, last) - _at(positions, first))
+    return np.where(found, crossing, np.inf)
+
+
+def _at(array: FloatArray, index: np.ndarray) -> FloatArray:
+    return np.take_along_axis(array, index[..., None], axis=-1)[..., 0]

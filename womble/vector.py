@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
     import pyproj
+    import xarray as xr
+
+    from womble.boundary_draws import Line
+    from womble.front import Fronts
 
 
 def read_curves(curves: Any, crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
@@ -96,9 +101,12 @@ def segment_frame(
 
 
 def boundary_frame(
-    table: pd.DataFrame, lines: list[shapely.LineString], data: SpatialData
+    table: pd.DataFrame,
+    lines: list[shapely.LineString],
+    data: SpatialData,
+    settings: dict[str, Any],
 ) -> gpd.GeoDataFrame:
-    """The table of boundaries with identifiers, geometry and units."""
+    """The table of boundaries with identifiers, geometry, units and the settings that gave it."""
     import geopandas as gpd
 
     table = table.assign(boundary_id=np.arange(len(lines)))
@@ -111,4 +119,98 @@ def boundary_frame(
     steepness = dict.fromkeys(name for name in columns if name.startswith("steepness"))
     units = dict.fromkeys(steepness, slope) | {"length": length, "position_sd": length}
     frame.attrs = {"units": {name: unit for name, unit in units.items() if unit}, "scale": "link"}
+    frame.attrs["womble"] = settings
     return frame
+
+
+def draws_frame(
+    drawn: Iterable[list[Line]], data: SpatialData, settings: dict[str, Any]
+) -> gpd.GeoDataFrame:
+    """A row for each line of each draw, with the settings that gave them."""
+    import geopandas as gpd
+    import pandas as pd
+
+    rows, lines = [], []
+    for draw, found in enumerate(drawn):
+        for number, (feature, points) in enumerate(found):
+            rows.append((draw, number, feature.kind, feature.level))
+            lines.append(shapely.LineString(points))
+    types = {"draw": int, "line_id": int, "kind": "str", "level": float}
+    table = pd.DataFrame(rows, columns=list(types)).astype(types)
+    table["length"] = shapely.length(np.array(lines, dtype=object))
+    frame = gpd.GeoDataFrame(table, geometry=lines, crs=data.crs)
+    units = {"length": data.coordinate_units} if data.coordinate_units else {}
+    frame.attrs = {"units": units, "scale": "link", "womble": settings}
+    return frame
+
+
+def line_settings(lines: Any, crs: pyproj.CRS | None) -> dict[str, Any]:
+    """The settings that boundary lines were found with.
+
+    Raises
+    ------
+    ValueError
+        If they are not there, or the lines are in another CRS.
+    """
+    settings = getattr(lines, "attrs", {}).get("womble")
+    if settings is None or "boundary_id" not in lines:
+        raise ValueError(
+            "`lines` must be a GeoDataFrame as boundaries() returns it, with its settings in "
+            f"`lines.attrs['womble']`; got {type(lines).__name__} without them. Files do not keep "
+            "them: run boundaries() again, or copy `attrs` over."
+        )
+    require_same_crs(lines, crs, "lines")
+    return settings
+
+
+def band_frame(
+    lines: gpd.GeoDataFrame, polygons: list[shapely.Geometry], level: float
+) -> gpd.GeoDataFrame:
+    """The columns of `lines` with bands for geometry, in the same order."""
+    import geopandas as gpd
+
+    bands = gpd.GeoSeries(polygons, index=lines.index, crs=lines.crs)
+    frame = lines.assign(band_level=level).set_geometry(bands)
+    frame.attrs = dict(lines.attrs)
+    return frame
+
+
+def profile_frame(
+    lines: gpd.GeoDataFrame, table: pd.DataFrame, data: SpatialData
+) -> gpd.GeoDataFrame:
+    """A row for each line with the table of its profile, in the same order."""
+    import geopandas as gpd
+
+    own = {"boundary_id": lines["boundary_id"], "kind": lines["kind"]}
+    columns = own | {name: table[name].to_numpy() for name in table}
+    frame = gpd.GeoDataFrame(columns, geometry=lines.geometry, crs=lines.crs, index=lines.index)
+    slope = derivative_units(data.difference_units, data.coordinate_units, 1)
+    of = {"peak": slope, "step": data.difference_units, "width": data.coordinate_units}
+    units = {name: of.get(str(name).split("_")[0]) for name in table}
+    frame.attrs = {"units": {name: unit for name, unit in units.items() if unit}, "scale": "link"}
+    return frame
+
+
+def profile_dataset(lines: gpd.GeoDataFrame, drawn: Fronts, data: SpatialData) -> xr.Dataset:
+    """Slope and value by distance across, with statistics over draws, coordinates and units."""
+    import xarray as xr
+
+    from womble.front import STATISTICS, summaries
+
+    dims = ("boundary", "offset", "statistic")
+    slope, value = (np.moveaxis(summaries(draws), 0, -1) for draws in (drawn.slope, drawn.value))
+    coords = {"boundary": lines["boundary_id"].to_numpy(), "statistic": list(STATISTICS)}
+    ds = xr.Dataset({"slope": (dims, slope), "value": (dims, value)}, coords)
+    ds = ds.assign_coords(distance=(("boundary", "offset"), drawn.offsets))
+    described = {
+        "slope": ("slope uphill across the boundary", 1, data.difference_units),
+        "value": (data.name if data.transform is None else f"log {data.name}", 0, data.link_units),
+    }
+    for name, (long_name, order, response) in described.items():
+        unit = derivative_units(response, data.coordinate_units, order)
+        ds[name].attrs = {"long_name": long_name} | ({"units": unit} if unit else {})
+    ds["distance"].attrs["long_name"] = "distance across the boundary, uphill"
+    if data.coordinate_units:
+        ds["distance"].attrs["units"] = data.coordinate_units
+    ds.attrs = {"Conventions": "CF-1.11", "scale": "link", "samples": len(drawn.step)}
+    return ds

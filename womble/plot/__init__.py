@@ -5,7 +5,18 @@ Every function draws on `ax`, or on a new figure without it, and returns the Axe
 the common forms of colour blindness. `units` and `long_name` attributes become labels.
 """
 
-from womble.plot.lines import along, boundaries, segments
-from womble.plot.maps import data, gradient_arrows, surface
+from womble.plot.across import profile
+from womble.plot.lines import along, boundaries, segments, spaghetti
+from womble.plot.maps import data, gradient_arrows, probability, surface
 
-__all__ = ["along", "boundaries", "data", "gradient_arrows", "segments", "surface"]
+__all__ = [
+    "along",
+    "boundaries",
+    "data",
+    "gradient_arrows",
+    "probability",
+    "profile",
+    "segments",
+    "spaghetti",
+    "surface",
+]

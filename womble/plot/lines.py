@@ -1,4 +1,4 @@
-"""Lines: wombling measures of segments, as map and as profile, and boundaries."""
+"""Lines: wombling measures of segments, as map and as profile; boundaries and their draws."""
 
 import geopandas as gpd
 import numpy as np
@@ -8,6 +8,9 @@ from matplotlib.collections import LineCollection
 
 from womble.arrays import FloatArray
 from womble.plot import style
+
+# Two hundred lines on one another are black, a single one is still seen.
+OPACITY = 0.06
 
 
 def segments(gdf: gpd.GeoDataFrame, quantity: str = "gradient", *, ax: Axes | None = None) -> Axes:
@@ -73,6 +76,43 @@ def boundaries(gdf: gpd.GeoDataFrame, *, ax: Axes | None = None) -> Axes:
         ax.text(place.x, place.y, str(number), zorder=4, **label)
     marks = "width: probability, thin 0.5 to thick 1"
     return style.finish(ax, "Boundaries", marks, rule=_rule(gdf))
+
+
+def spaghetti(
+    draws: gpd.GeoDataFrame, *, lines: gpd.GeoDataFrame | None = None, ax: Axes | None = None
+) -> Axes:
+    """Map of the boundaries of every draw, thin and transparent, those of the mean on top.
+
+    Parameters
+    ----------
+    draws : GeoDataFrame
+        As `Posterior.boundary_draws` returns; may be empty, and the map then says so.
+    lines : GeoDataFrame, optional
+        Boundaries of the mean, as `Posterior.boundaries` returns.
+    ax : matplotlib Axes, optional
+
+    Raises
+    ------
+    ValueError
+        `draws` lacks a column.
+    """
+    _require(draws, "draws", "draw", "geometry")
+    some = lines if draws.empty and lines is not None else draws
+    ax = style.map_axes(ax, some.total_bounds, style.map_labels(draws))
+    if draws.empty:
+        place = {"transform": ax.transAxes, "ha": "center", "va": "center"}
+        ax.text(0.5, 0.5, "no boundary in any draw", **place)
+    paths = [np.asarray(line.coords) for line in draws.geometry]
+    opacity = max(OPACITY, 1 / max(1, draws["draw"].nunique()))
+    thin = LineCollection(paths, colors=style.NEGATIVE, linewidths=0.8, alpha=opacity, zorder=2)
+    ax.add_collection(thin)
+    if lines is not None:
+        _draw(ax, lines, np.full(len(lines), 2.2), None, signed=False)
+    ax.autoscale_view()
+    settings = draws.attrs.get("womble", {})
+    count = settings.get("samples", draws["draw"].nunique())
+    ax.set_title(f"Boundaries of {count} draws", loc="left", fontsize="medium")
+    return ax
 
 
 def along(

@@ -65,6 +65,33 @@ def surface(
     return style.finish(ax, name, *marks, rule=field.attrs.get("rule"))
 
 
+def probability(raster: xr.DataArray, *, ax: Axes | None = None) -> Axes:
+    """Map of the probability that a boundary passes through each cell.
+
+    Parameters
+    ----------
+    raster : xarray.DataArray
+        As `Posterior.boundary_probability` returns.
+    ax : matplotlib Axes, optional
+
+    Raises
+    ------
+    ValueError
+        `raster` is not on (y, x).
+    """
+    if set(raster.dims) != {"y", "x"}:
+        raise ValueError(
+            f"`raster` must have the dimensions ('y', 'x'); got {raster.dims}. "
+            "Pass the DataArray as boundary_probability() returned it."
+        )
+    shown = raster.rename(raster.name or "boundary_probability")
+    ax = surface(shown.to_dataset(), str(shown.name), ax=ax)
+    mesh = ax.collections[-1]
+    mesh.set_clim(0.0, float(shown.max()) or 1.0)
+    ax.child_axes[-1].set_ylabel(style.wrapped("probability of a boundary in the cell"))
+    return style.finish(ax, "Probability of a boundary")
+
+
 def gradient_arrows(ds: xr.Dataset, *, every: int | None = None, ax: Axes | None = None) -> Axes:
     """Arrows of the posterior gradient, uphill, on a pale map of the value.
 

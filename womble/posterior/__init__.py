@@ -10,6 +10,7 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.engines.base import Target
+from womble.posterior.across import AcrossLines
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
 from womble.spatial_data import query_points
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines):
+class Posterior(Maps, Lines, AcrossLines):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from womble import decision
+from womble.arrays import FloatArray
 from womble.engines.base import Engine, Target, Theta
 from womble.engines.ensemble import Ensemble
 from womble.grid import Grid
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Draws that summaries use unless told otherwise: Monte Carlo error of a quantile about 3% of an sd.
 DEFAULT_SAMPLES = 1000
+# Draws that lines use unless told otherwise: Monte Carlo sd of a probability of 0.95 is 0.015.
+LINE_SAMPLES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +133,29 @@ class Fitted:
             raise TypeError(f"`grid` must be a womble.Grid; got {type(grid).__name__}.")
         require_same_crs(grid.crs, self.data.crs, "grid")
         return grid
+
+    def _line_grid(self, grid: Grid | None) -> Grid:
+        """The grid to find lines on; by default over the hull, as beyond it nothing is known."""
+        return self._grid(Grid.from_data(self.data, mask="hull") if grid is None else grid)
+
+    def _line_samples(self, samples: int | None) -> int:
+        """200 by default, or all draws if there are fewer."""
+        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self.draws["lengthscale"].size)
+        return most if samples is None else samples
+
+    def _box(self, grid: Grid) -> FloatArray:
+        """Box for paths, shape (2, 2): the data and all cells, and half a cell for rounding."""
+        from womble.paths import path_domain
+
+        dx, dy = grid.spacing
+        low, high = (grid.x.min() - dx, grid.y.min() - dy), (grid.x.max() + dx, grid.y.max() + dy)
+        return path_domain(self.data.coords, (*low, *high))
+
+    def _shortest(self, min_length: float | None) -> float:
+        """Shortest line; by default 5% of the largest distance between data."""
+        from womble.priors import domain_diameter
+
+        return 0.05 * domain_diameter(self.data.coords) if min_length is None else min_length
 
     def _field_name(self, response: bool) -> str:
         name = self.data.name

@@ -9,6 +9,7 @@ import numpy as np
 
 from womble import decision
 from womble.engines.base import Target
+from womble.feature import Kind
 from womble.grid import Grid
 from womble.posterior.fitted import Fitted, require_marginal_rule
 
@@ -109,7 +110,7 @@ class Lines(Fitted):
         self,
         grid: Grid | None = None,
         *,
-        kind: Literal["gradient", "level"] = "gradient",
+        kind: Kind = "gradient",
         levels: Sequence[float] | None = None,
         min_length: float | None = None,
         min_steepness: float = 0.0,
@@ -125,14 +126,18 @@ class Lines(Fitted):
 
         `gradient` finds crests of the slope: where the slope is highest along its own direction,
         and prominent, that is, steeper than at probes on both sides. `level` finds contours that
-        the surface passes with certainty.
+        the surface passes with certainty. `ridge` and `valley` are where the value is highest or
+        lowest along the axis of the strongest curvature, `zero_curvature` where the Laplacian
+        changes sign: the edges of Marr and Hildreth. Lines end where the evidence does; gaps are
+        not bridged.
 
         Parameters
         ----------
         grid : Grid, optional
             Its cells set the resolution, its mask the region; by default a grid over the convex
             hull of the data.
-        kind : {"gradient", "level"}
+        kind : {"gradient", "level", "ridge", "valley", "zero_curvature"}
+            The last three need a kernel of differentiability above 3, such as Matern(nu=3.5).
         levels : sequence of float
             On the link scale (after the transform); for `level` only.
         min_length : float, optional
@@ -154,51 +159,45 @@ class Lines(Fitted):
         Returns
         -------
         GeoDataFrame
-            boundary_id; kind; level; length; probability (mean over vertices that the crest is
-            prominent, or that the level is passed); steepness_mean, _q025 and _q975 (slope
-            averaged along the line); position_sd (across the line); rule; geometry. Vertices
-            without a probe on both sides are undecidable and not part of any line.
+            boundary_id; kind; level; length; probability (mean over vertices that the crest or
+            ridge is prominent, or that the level or zero is passed); steepness_mean, _q025 and
+            _q975 (slope averaged along the line); position_sd (across the line); rule; geometry.
+            Vertices without a probe on both sides are undecidable and not part of any line.
+            `attrs["womble"]` holds all settings, for methods that take the lines up again.
 
         Raises
         ------
         ValueError
-            If an argument is out of range, the kernel has no Hessian (kind="gradient") or a
-            level lies outside the mean surface.
+            If an argument is out of range, the kernel is too rough for the kind or a level lies
+            outside the mean surface.
         """
         from womble.boundary import boundary_tables
+        from womble.kinds import features
         from womble.mean_field import MeanField
-        from womble.priors import domain_diameter
         from womble.vector import boundary_frame
 
         self._require_plane("boundaries()")
         require_marginal_rule(rule, alpha)
-        order = {"gradient": 2, "level": 1}.get(kind)
-        if order is None:
-            raise ValueError(f"`kind` must be 'gradient' or 'level'; got {kind!r}.")
-        self.kernel.require_derivatives(order)
-        if (kind == "level") != (levels is not None):
-            raise ValueError(
-                f"`levels` goes with kind='level', and only with it; got kind={kind!r} and "
-                f"levels={levels!r}."
-            )
+        for feature in features(kind, levels):
+            feature.require(self.kernel)
         if not 0.5 <= prominence < 1:
             raise ValueError(f"`prominence` must lie in [0.5, 1); got {prominence!r}.")
-        if grid is None:
-            grid = Grid.from_data(self.data, mask="hull")
+        grid = self._line_grid(grid)
         rng = np.random.default_rng(rng)
-        if samples is None:
-            samples = 200 if self.given else min(200, self.draws["lengthscale"].size)
-        ensemble = self.ensemble(target, samples, rng)
+        ensemble = self.ensemble(target, self._line_samples(samples), rng)
+        settings = {
+            "kind": kind,
+            "levels": None if levels is None else [float(level) for level in levels],
+            "min_length": self._shortest(min_length),
+            "min_steepness": min_steepness,
+            "rule": rule,
+            "alpha": alpha,
+        }
         table, lines = boundary_tables(
-            MeanField(ensemble, self._grid(grid), order, progress),
-            levels=levels,
-            min_length=0.05 * domain_diameter(self.data.coords)
-            if min_length is None
-            else min_length,
-            min_steepness=min_steepness,
+            MeanField(ensemble, grid, 1 if kind == "level" else 2, progress),
             least=prominence,
-            rule=rule,
-            alpha=alpha,
             rng=rng,
+            **settings,
         )
-        return boundary_frame(table, lines, self.data)
+        asked = {"prominence": prominence, "target": target, "samples": ensemble.size}
+        return boundary_frame(table, lines, self.data, settings | asked | {"grid": grid})

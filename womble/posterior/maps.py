@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from womble import decision
-from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.grid import Grid
 from womble.posterior.fitted import Fitted
@@ -94,7 +93,7 @@ class Maps(Fitted):
         options = {
             "order": self.order,
             "scale": "response" if transformed else "link",
-            "domain": self._box(grid.points),
+            "domain": self._box(grid),
             "attributes": self._attributes(transformed),
             "rng": rng,
             "progress": progress,
@@ -173,7 +172,7 @@ class Maps(Fitted):
             grid,
             level,
             alpha=alpha,
-            domain=self._box(grid.points),
+            domain=self._box(grid),
             attributes=self._attributes(response=False),
             rng=rng,
             progress=progress,
@@ -189,12 +188,6 @@ class Maps(Fitted):
             "coordinate_units": data.coordinate_units,
             "source": self._source(),
         }
-
-    def _box(self, points: FloatArray) -> FloatArray:
-        """Corners (2, 2) of the box of the data and of `points`, for paths."""
-        from womble.paths import path_domain
-
-        return path_domain(self.data.coords, (*points.min(axis=0), *points.max(axis=0)))
 
 
 def _check_map_rule(rule: str, alpha: float, transformed: bool, keep_draws: bool) -> None:
