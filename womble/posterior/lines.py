@@ -201,3 +201,77 @@ class Lines(Fitted):
         )
         asked = {"prominence": prominence, "target": target, "samples": ensemble.size}
         return boundary_frame(table, lines, self.data, settings | asked | {"grid": grid})
+
+    def null_test(
+        self,
+        lines: gpd.GeoDataFrame,
+        *,
+        replicates: int = 200,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
+    ) -> gpd.GeoDataFrame:
+        """Could a smooth field without boundaries, observed like this one, give such lines?
+
+        Each replicate simulates data at the same sites: the trend, a stationary field and noise,
+        with one posterior draw of the hyperparameters and one of the trend's coefficients given
+        them. The field is conditioned on these data at the same hyperparameters, without a new
+        fit, and lines are sought on its mean with the settings that `boundaries` had. The null so
+        keeps a linear or quadratic trend with its uncertainty, whose slope is part of every
+        line's: a trend makes no boundary significant. A constant matters for level lines only.
+
+        Hyperparameters fitted to data with a boundary explain some of it as roughness of the
+        field: the test then errs towards no boundary.
+
+        Parameters
+        ----------
+        lines : GeoDataFrame
+            As `boundaries` returned it, or some of its rows; kind `gradient` or `level`.
+        replicates : int
+            At least 19, without which no p-value reaches 0.05.
+        rng : int or Generator, optional
+        progress : bool
+
+        Returns
+        -------
+        GeoDataFrame
+            A copy of `lines` with the columns `statistic`, the integral along the line of the
+            posterior mean's slope across it (its gradient measure without sign, in link units),
+            and `p_null`, (1 + number of replicates whose largest statistic is as large) /
+            (replicates + 1). The largest over all lines of a replicate makes `p_null`
+            family-wise: in a field without boundaries and known hyperparameters, one of 0.05 or
+            less appears on at most 5% of maps.
+
+        Raises
+        ------
+        ValueError
+            If `lines` has lost its settings (files do not keep them), is in another CRS or of
+            another kind, or there are too few replicates.
+        TypeError
+            If `lines` is no GeoDataFrame.
+
+        References
+        ----------
+        Westfall and Young (1993), Resampling-based multiple testing, ch. 2.
+        """
+        from womble.null import (
+            Search,
+            line_statistics,
+            null_frame,
+            null_maxima,
+            search_settings,
+        )
+
+        self._require_plane("null_test()")
+        if replicates < 19:
+            raise ValueError(
+                f"`replicates` must be at least 19, for p-values down to 0.05; got {replicates}."
+            )
+        search = Search.of(search_settings(lines, self.data.crs))
+        rng = np.random.default_rng(rng)
+        ensemble = self.ensemble(search.target, search.samples, rng)
+        statistics = line_statistics(ensemble, lines.geometry.array, progress)
+        maxima = np.empty(0)
+        if len(lines):
+            every = self.ensemble(search.target, None, rng)
+            maxima = null_maxima(every, search, replicates=replicates, rng=rng, progress=progress)
+        return null_frame(lines, statistics, maxima, self.data.difference_units)

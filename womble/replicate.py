@@ -1,0 +1,105 @@
+r"""Other data at the same sites: simulated from the stationary model, and conditioned on.
+
+With hyperparameters theta, trend coefficients b from their law given the data and theta, a path Z
+of the prior and noise e,
+
+.. math:: y^*_i = H(s_i) b + Z(s_i) + e_i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from womble.arrays import FloatArray
+from womble.covariance import Scale
+from womble.engines.base import Conditional, InUserUnits, Theta
+from womble.engines.dense import DenseEngine
+from womble.engines.ensemble import Ensemble, Result, draw_normal
+from womble.engines.fourier import FourierPrior
+
+
+@dataclass(frozen=True)
+class Replicate(Ensemble):
+    """Field draws given one simulated data set, made in the thread that asks for them.
+
+    Parameters
+    ----------
+    conditional : Conditional
+        In user units; made once, as the search asks for it many times.
+    """
+
+    conditional: Conditional
+
+    def map(
+        self,
+        function: Callable[[Conditional, np.random.Generator], Result],
+        rng: np.random.Generator,
+        label: str,
+        progress: bool,
+    ) -> Iterator[Result]:
+        """See `Ensemble.map`; replicates run beside each other, so this does not."""
+        yield function(self.conditional, rng.spawn(1)[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Simulator:
+    """Data at an engine's sites from the stationary model with its fitted trend.
+
+    Attributes
+    ----------
+    engine : DenseEngine
+    theta : Theta
+    prior : FourierPrior
+        Of the field, over the sites.
+    trend_mean, trend_covariance : array, shape (k,) and (k, k)
+        Law of the trend's coefficients given the engine's data, in units of their prior sd.
+    """
+
+    engine: DenseEngine
+    theta: Theta
+    prior: FourierPrior
+    trend_mean: FloatArray
+    trend_covariance: FloatArray
+
+    @classmethod
+    def at(cls, engine: DenseEngine, theta: Theta) -> Simulator:
+        r"""With the law of the trend at these hyperparameters, and the prior.
+
+        With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
+
+        .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
+                  Var[b | y] = I - \tilde H' K^{-1} \tilde H.
+        """
+        conditional, basis = engine.condition(theta), engine.trend_basis
+        A = conditional.whitener @ basis
+        scale = Scale(theta.amplitude, theta.lengthscale)
+        box = np.stack([engine.coords.min(axis=0), engine.coords.max(axis=0)])
+        return cls(
+            engine,
+            theta,
+            FourierPrior(engine.kernel, scale, box),
+            basis.T @ conditional.weights,
+            np.eye(basis.shape[1]) - A.T @ A,
+        )
+
+    def values(self, rng: np.random.Generator) -> FloatArray:
+        """One data set, shape (n,), in the engine's scaled units.
+
+        The field is a path: repeated sites share its value and have noise of their own.
+        """
+        coords = self.engine.coords
+        field = self.prior.draw(rng).jets(coords, 0)[:, 0]
+        noise = self.theta.noise_sd * rng.standard_normal(len(coords))
+        coefficients = draw_normal(self.trend_mean, self.trend_covariance, 1, rng)[0]
+        return self.engine.trend_basis @ coefficients + field + noise
+
+
+def recondition(ensemble: Ensemble, theta: Theta, values: FloatArray, samples: int) -> Replicate:
+    """The field given other values (n,) at the same sites, scaled as the engine's own are."""
+    engine = replace(ensemble.engine, values=values)
+    offset = ensemble.scaling.offset if ensemble.target == "surface" else 0.0
+    conditional = InUserUnits(engine.condition(theta, ensemble.target), ensemble.scaling, offset)
+    return Replicate(engine, ensemble.scaling, [theta], samples, ensemble.target, conditional)
