@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 RESULTS = Path(__file__).parent.parent / "data" / "validation" / "simultaneous.csv"
 THETA = {"lengthscale": 0.25, "amplitude": 1.0, "noise_sd": 0.1}
 N, ALPHA = 100, 0.05
-DESIGNS, FIELDS = 20, 50
+DESIGNS, FIELDS = 12, 50
 SAMPLES, EXCURSION_SAMPLES = 4000, 1000
 LEVEL = 0.5  # of the excursion set {f > 0.5}: half an amplitude
 KERNEL = wb.Matern(nu=2.5)
