@@ -1,5 +1,7 @@
 """The dense engine against scipy, brute-force conditioning and differences of its own moments."""
 
+import pickle
+
 import numpy as np
 import numpy.testing as npt
 import pytest
@@ -233,3 +235,11 @@ def test_covariance_of_a_jet_is_the_limit_of_differences(kernel, target):
     # The next term is of order step^2 or more, times at most 10 in correlation.
     size = np.outer(sd, sd)
     npt.assert_allclose(actual / size, extrapolated / size, atol=10 * step**2)
+
+
+def test_an_engine_at_work_can_be_sent_to_another_process():
+    engine = engine_of(Matern(2.5), "linear")
+    before = engine.log_likelihood(THETA)
+    again = pickle.loads(pickle.dumps(engine)).log_likelihood(THETA)
+    for ours, theirs in zip(again, before, strict=True):
+        npt.assert_array_equal(ours, theirs)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from threading import local
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dtrmm
@@ -77,12 +79,26 @@ class DenseEngine:
     def _closed_forms(self) -> ExponentialPolynomials | None:
         return self.kernel.exponential_polynomials(RADIALS)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: all but the workspace, which is a thread's own."""
+        return {name: x for name, x in self.__dict__.items() if name != "_workspace"}
+
+    @cached_property
+    def _workspace(self) -> local:
+        """Matrices of a thread's last likelihood: fresh ones cost as much as filling them."""
+        return local()
+
     def _radial_matrices(self, lengthscale: float) -> tuple[FloatArray, FloatArray]:
-        """R and z^2 D rho = -lengthscale dR / d lengthscale, at least on and above the diagonal."""
+        """R and z^2 D rho = -lengthscale dR / d lengthscale, at least on and above the diagonal.
+
+        They are the thread's workspace: good until its next call.
+        """
         closed = self._closed_forms
         if closed is None:
             return tuple(self.kernel.radials(self.distances / lengthscale, RADIALS))
-        correlation, stretch = np.zeros_like(self.distances), np.zeros_like(self.distances)
+        if not hasattr(self._workspace, "matrices"):
+            self._workspace.matrices = np.zeros((2, *self.distances.shape))
+        correlation, stretch = self._workspace.matrices
         triangles(
             self.distances,
             lengthscale,
