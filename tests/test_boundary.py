@@ -1,10 +1,11 @@
 """Boundaries of surfaces whose crests and contours are known (hyperparameters given)."""
 
-from dataclasses import replace
+from dataclasses import json
 
 import numpy as np
 import numpy.testing as npt
 import pytest
+import replace
 import shapely
 from cases import A5, A6, A6_BROAD, A7_PARABOLOID, A7_PLANE, A7_SADDLE, simulate
 
@@ -135,7 +136,8 @@ def test_the_settings_travel_with_the_lines():
     found = posterior(A6, 0.7, 0.6, n=100)
     lines = found.boundaries(kind="level", levels=(0, 0.2), samples=50, rng=1, progress=False)
     settings = dict(lines.attrs["womble"])
-    grid = settings.pop("grid")
+    assert json.loads(json.dumps(settings)) == settings  # files can hold them
+    grid = wb.Grid.from_dict(settings.pop("grid"))
     assert settings == {
         "kind": "level",
         "levels": [0.0, 0.2],

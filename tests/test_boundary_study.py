@@ -134,7 +134,12 @@ def front_data_set(case, n, seed):
     row = {"lines": len(lines), "length": lines.length.sum(), "lengthscale": theta["lengthscale"]}
     if lines.empty:
         return row | {"distance": np.nan, "vertices": 0, "coverage": np.nan, "width": np.nan}
-    mean = MeanField(post.ensemble("surface", 200, rng), lines.attrs["womble"]["grid"], 2, False)
+    mean = MeanField(
+        post.ensemble("surface", 200, rng),
+        wb.Grid.from_dict(lines.attrs["womble"]["grid"]),
+        2,
+        False,
+    )
     points = [shapely.get_coordinates(line) for line in lines.geometry]
     across = Across.of(mean, CREST, points)
     jets = lambda at, order: surface.jets(at)  # noqa: E731  (order 2 holds the lower ones)

@@ -1,5 +1,7 @@
 """Grids cover what they should, masks keep what they should, and bad ones say what to do."""
 
+import json
+
 import geopandas as gpd
 import numpy as np
 import numpy.testing as npt
@@ -329,3 +331,14 @@ def test_geographic_data_are_refused(frame):
 def test_inside_must_fit_the_axes():
     with pytest.raises(ValueError, match=r"\(ny, nx\) = \(2, 3\); got \(3, 2\)"):
         Grid(np.arange(3.0), np.arange(2.0), np.ones((3, 2), dtype=bool))
+
+
+@pytest.mark.parametrize("crs", [None, "EPSG:28992"])
+def test_plain_numbers_and_text_give_the_grid_again(crs):
+    rng = np.random.default_rng(4)
+    x, y = 0.1 + 0.3 * np.arange(7), 5.0 - 0.3 * np.arange(5)
+    grid = Grid(x, y, rng.random((5, 7)) < 0.6, None if crs is None else pyproj.CRS(crs), "m")
+    again = Grid.from_dict(json.loads(json.dumps(grid.to_dict())))
+    for name in ("x", "y", "inside"):
+        npt.assert_array_equal(getattr(again, name), getattr(grid, name))
+    assert (again.crs, again.coordinate_units) == (grid.crs, "m")

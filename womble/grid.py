@@ -71,6 +71,27 @@ class Grid:
                 "Rows are y."
             )
 
+    def to_dict(self) -> dict[str, Any]:
+        """The grid in plain numbers and text, for `attrs` that files can hold."""
+        return {
+            "x": self.x.tolist(),
+            "y": self.y.tolist(),
+            "inside": np.packbits(self.inside).tobytes().hex(),
+            "crs": None if self.crs is None else self.crs.to_wkt(),
+            "coordinate_units": self.coordinate_units,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Grid:
+        """The grid that `to_dict` wrote."""
+        import pyproj
+
+        x, y = np.array(plain["x"]), np.array(plain["y"])
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(plain["inside"]), np.uint8))
+        inside = bits[: len(y) * len(x)].reshape(len(y), len(x)).astype(bool)
+        crs = None if plain["crs"] is None else pyproj.CRS(plain["crs"])
+        return cls(x, y, inside, crs, plain["coordinate_units"])
+
     @classmethod
     def from_data(
         cls,

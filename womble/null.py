@@ -41,11 +41,9 @@ from womble.grid import Grid
 from womble.kernels import Kernel
 from womble.mean_field import MeanField
 from womble.replicate import Simulator, recondition
-from womble.spatial_data import require_same_crs
 
 if TYPE_CHECKING:
     import geopandas as gpd
-    import pyproj
 
 # The kinds of boundary that are a step, so that the slope across measures them, and the order of
 # the jets that finding them takes.
@@ -94,7 +92,12 @@ class Search:
         rules = {name: settings[name] for name in kept}
         rules["least"] = settings["prominence"]
         names = ("levels", "target", "samples")
-        return cls(settings["grid"], ORDERS[kind], *(settings[name] for name in names), rules)
+        return cls(
+            Grid.from_dict(settings["grid"]),
+            ORDERS[kind],
+            *(settings[name] for name in names),
+            rules,
+        )
 
     def lines(self, ensemble: Ensemble, rng: np.random.Generator) -> list[shapely.LineString]:
         """The lines on the mean of `ensemble`; a level outside of its range has none."""
@@ -210,33 +213,6 @@ def null_frame(
     # A dictionary of its own: the one that `assign` copies may be shared with `lines`.
     out.attrs["units"] = dict(out.attrs["units"]) | ({"statistic": units} if units else {})
     return out
-
-
-def search_settings(lines: Any, crs: pyproj.CRS | None) -> Mapping[str, Any]:
-    """What `boundaries` was told, from the frame that it returned.
-
-    Raises
-    ------
-    TypeError
-        If `lines` is no GeoDataFrame.
-    ValueError
-        If it lacks the settings, or is in another CRS than the data's.
-    """
-    import geopandas as gpd
-
-    if not isinstance(lines, gpd.GeoDataFrame):
-        raise TypeError(
-            "`lines` must be the GeoDataFrame that boundaries() returned; got "
-            f"{type(lines).__name__}."
-        )
-    require_same_crs(lines, crs, "lines")
-    if "womble" not in lines.attrs:
-        raise ValueError(
-            "`lines` must hold in attrs['womble'] the settings of its search, which files and "
-            "some table operations lose; got none. Pass the frame that boundaries() returned, or "
-            "rows of it."
-        )
-    return lines.attrs["womble"]
 
 
 def expected_contour_length(kernel: Kernel, scale: Scale, level: float, area: float) -> float:

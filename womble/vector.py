@@ -149,18 +149,26 @@ def line_settings(lines: Any, crs: pyproj.CRS | None) -> dict[str, Any]:
 
     Raises
     ------
+    TypeError
+        If `lines` is no GeoDataFrame.
     ValueError
         If they are not there, or the lines are in another CRS.
     """
-    settings = getattr(lines, "attrs", {}).get("womble")
-    if settings is None or "boundary_id" not in lines:
+    import geopandas as gpd
+
+    if not isinstance(lines, gpd.GeoDataFrame):
+        raise TypeError(
+            "`lines` must be the GeoDataFrame that boundaries() returned; got "
+            f"{type(lines).__name__}."
+        )
+    if "womble" not in lines.attrs or "boundary_id" not in lines:
         raise ValueError(
-            "`lines` must be a GeoDataFrame as boundaries() returns it, with its settings in "
-            f"`lines.attrs['womble']`; got {type(lines).__name__} without them. Files do not keep "
-            "them: run boundaries() again, or copy `attrs` over."
+            "`lines` must hold the settings of its search in attrs['womble'], which most files and "
+            "some table operations lose; got none. Pass the frame that boundaries() returned, or "
+            "rows of it, or copy its `attrs` over."
         )
     require_same_crs(lines, crs, "lines")
-    return settings
+    return lines.attrs["womble"]
 
 
 def band_frame(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from womble.grid import Grid
 from womble.posterior.draws import Draws
 
 if TYPE_CHECKING:
@@ -162,8 +163,9 @@ class AcrossLines(Draws):
         from womble.vector import line_settings
 
         settings = line_settings(lines, self.data.crs)
-        wanted = (settings[name] for name in ("grid", "kind", "levels", "target"))
-        mean, kinds, _ = self._search(*wanted, samples, rng, progress)
+        grid = Grid.from_dict(settings["grid"])
+        wanted = (settings[name] for name in ("kind", "levels", "target"))
+        mean, kinds, _ = self._search(grid, *wanted, samples, rng, progress)
         rows, across = [], []
         for feature in kinds:
             of = np.ones(len(lines), bool) if len(kinds) == 1 else lines["level"] == feature.level

@@ -136,6 +136,6 @@ class Draws(Fitted):
             "levels": None if levels is None else [float(level) for level in levels],
             "target": target,
             "samples": ensemble.size,
-            "grid": mean.grid,
+            "grid": mean.grid.to_dict(),
         }
         return mean, kinds, settings

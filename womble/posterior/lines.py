@@ -200,7 +200,7 @@ class Lines(Fitted):
             **settings,
         )
         asked = {"prominence": prominence, "target": target, "samples": ensemble.size}
-        return boundary_frame(table, lines, self.data, settings | asked | {"grid": grid})
+        return boundary_frame(table, lines, self.data, settings | asked | {"grid": grid.to_dict()})
 
     def null_test(
         self,
@@ -253,20 +253,15 @@ class Lines(Fitted):
         ----------
         Westfall and Young (1993), Resampling-based multiple testing, ch. 2.
         """
-        from womble.null import (
-            Search,
-            line_statistics,
-            null_frame,
-            null_maxima,
-            search_settings,
-        )
+        from womble.null import Search, line_statistics, null_frame, null_maxima
+        from womble.vector import line_settings
 
         self._require_plane("null_test()")
         if replicates < 19:
             raise ValueError(
                 f"`replicates` must be at least 19, for p-values down to 0.05; got {replicates}."
             )
-        search = Search.of(search_settings(lines, self.data.crs))
+        search = Search.of(line_settings(lines, self.data.crs))
         rng = np.random.default_rng(rng)
         ensemble = self.ensemble(search.target, search.samples, rng)
         statistics = line_statistics(ensemble, lines.geometry.array, progress)
