@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from womble import decision, jet
-from womble.arrays import FloatArray
+from womble.arrays import BoolArray, FloatArray
 from womble.feature import Feature, Kind
 from womble.kinds import Level, features
 from womble.mean_field import MeanField
@@ -79,7 +79,9 @@ def boundary_tables(
     least : float
         Probability that a vertex must have to be part of a line.
     rule, alpha
-        Which lines are kept, from their mean probability; see `womble.decision`.
+        Which lines are kept; see `womble.decision`. "simultaneous" keeps the most probable ones
+        of which all stand, each at its middle vertex, in a share 1 - alpha of joint draws; the
+        others judge each line's mean probability.
 
     Raises
     ------
@@ -89,17 +91,23 @@ def boundary_tables(
     import pandas as pd
 
     kind = kind or ("gradient" if levels is None else "level")
-    found = [
-        _lines(field, feature, min_length=min_length, least=least, rng=rng)
-        for feature in features(kind, levels)
-    ]
-    table = pd.concat([part for part, _ in found], ignore_index=True)
-    lines = [line for _, part in found for line in part]
+    kinds = features(kind, levels)
+    found = [_lines(field, each, min_length=min_length, least=least, rng=rng) for each in kinds]
+    table = pd.concat([part for part, _, _ in found], ignore_index=True)
+    lines = [line for _, part, _ in found for line in part]
     if not lines:
         return table, lines
-    chosen = decision.significance(table["probability"].to_numpy(), rule, alpha) > 0
-    chosen &= (table["steepness_mean"] >= min_steepness).to_numpy()
-    table["rule"] = f"{rule}, alpha = {alpha:g}, per line; vertices >= {least:g}"
+    probability = table["probability"].to_numpy()
+    steep = (table["steepness_mean"] >= min_steepness).to_numpy()
+    if rule == "simultaneous":
+        stands = _stand_at_once(field, kinds, [trios for _, _, trios in found], rng)
+        order = np.argsort(-probability[steep], kind="stable")
+        chosen = steep.copy()
+        chosen[steep] = decision.simultaneous_set(stands[:, steep], order, alpha)[0]
+    else:
+        chosen = steep & (decision.significance(probability, rule, alpha) > 0)
+    over = "all lines at once, each at its middle" if rule == "simultaneous" else "per line"
+    table["rule"] = f"{rule}, alpha = {alpha:g}, {over}; vertices >= {least:g}"
     order = np.argsort(-table["steepness_mean"].to_numpy(), kind="stable")
     order = order[chosen[order]]
     return table.iloc[order].reset_index(drop=True), [lines[i] for i in order]
@@ -112,8 +120,11 @@ def _lines(
     min_length: float,
     least: float,
     rng: np.random.Generator,
-) -> tuple[pd.DataFrame, list[shapely.LineString]]:
-    """Lines of one feature, whose vertices have at least probability `least`."""
+) -> tuple[pd.DataFrame, list[shapely.LineString], FloatArray]:
+    """Lines of one feature, whose vertices have at least probability `least`.
+
+    Also the middle vertex of each with its probes, behind, ahead and itself: shape (lines, 3, 2).
+    """
     import pandas as pd
 
     if isinstance(feature, Level):
@@ -125,7 +136,7 @@ def _lines(
     runs = [run for run in kept.runs() if length(kept.points[run]) >= min_length]
     if not runs:
         nothing = {name: pd.Series(dtype=kind) for name, kind in _NOTHING.items()}
-        return pd.DataFrame(nothing), []
+        return pd.DataFrame(nothing), [], np.empty((0, 3, 2))
     lines = [shapely.LineString(kept.points[run]) for run in runs]
     stations = np.stack([spread(run, STATIONS) for run in runs])
     steepness = _steepness(field, kept.points[stations], rng)
@@ -142,7 +153,33 @@ def _lines(
             "position_sd": _position_sd(field, feature, kept, probes, stations, rng),
         }
     )
-    return table, lines
+    middle = np.array([run[len(run) // 2] for run in runs])
+    ends = Probes(probes.reach[middle]).points(kept.points[middle], kept.directions[middle])
+    return table, lines, np.concatenate([ends, kept.points[middle, None, :]], axis=1)
+
+
+def _stand_at_once(
+    field: MeanField, kinds: Sequence[Feature], trios: list[FloatArray], rng: np.random.Generator
+) -> BoolArray:
+    """Whether each line stands at its middle, in joint draws over all lines, shape (S, lines).
+
+    The features are of one kind: they differ in their level only.
+    """
+    first, points = kinds[0], np.concatenate(trios)
+    drawn = field.ensemble.draw_groups(
+        points.reshape(1, -1, 2),
+        first.score_order,
+        rng,
+        "all lines",
+        field.progress,
+        first.components,
+    )
+    drawn = drawn.reshape(len(drawn), len(points), 3, -1)
+    parts = np.split(drawn, np.cumsum([len(part) for part in trios])[:-1], axis=1)
+    standing = [
+        feature.stands(feature.score(part)) for feature, part in zip(kinds, parts, strict=True)
+    ]
+    return np.concatenate(standing, axis=1)
 
 
 # An empty table has the same columns and types.

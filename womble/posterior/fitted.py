@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from womble import decision
 from womble.arrays import FloatArray
 from womble.engines.base import Engine, Target, Theta
 from womble.engines.ensemble import Ensemble
@@ -164,10 +163,3 @@ class Fitted:
     def _source(self) -> str:
         how = "given hyperparameters" if self.given else "NUTS"
         return f"womble: {self.kernel!r}, {self.trend} trend, {how}, n = {len(self.data.values)}"
-
-
-def require_marginal_rule(rule: str, alpha: float) -> None:
-    """Refuse rules that need draws over the whole map."""
-    decision.check_rule(rule, alpha)
-    if rule == "simultaneous":
-        raise ValueError("`rule` must be 'interval' or 'fdr' here; got 'simultaneous'.")

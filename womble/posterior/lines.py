@@ -11,7 +11,7 @@ from womble import decision
 from womble.engines.base import Target
 from womble.feature import Kind
 from womble.grid import Grid
-from womble.posterior.fitted import Fitted, require_marginal_rule
+from womble.posterior.fitted import Fitted
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -117,7 +117,7 @@ class Lines(Fitted):
         prominence: float = 0.95,
         target: Target = "surface",
         samples: int | None = None,
-        rule: Literal["interval", "fdr"] = "fdr",
+        rule: Literal["interval", "fdr", "simultaneous"] = "fdr",
         alpha: float = 0.05,
         rng: int | np.random.Generator | None = None,
         progress: bool = True,
@@ -149,7 +149,7 @@ class Lines(Fitted):
         target : {"surface", "process"}
         samples : int, optional
             Posterior draws; None takes 200, or all if there are fewer.
-        rule : {"fdr", "interval"}
+        rule : {"fdr", "interval", "simultaneous"}
             Which lines are kept: with `fdr` the expected share of false ones is at most `alpha`;
             with `interval` each has a probability of at least 1 - alpha / 2.
         alpha : float
@@ -177,7 +177,7 @@ class Lines(Fitted):
         from womble.vector import boundary_frame
 
         self._require_plane("boundaries()")
-        require_marginal_rule(rule, alpha)
+        decision.check_rule(rule, alpha)
         for feature in features(kind, levels):
             feature.require(self.kernel)
         if not 0.5 <= prominence < 1:
