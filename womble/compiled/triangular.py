@@ -1,0 +1,57 @@
+"""Products with triangular matrices that let other threads run.
+
+SciPy's own wrapper of the same BLAS routine holds the interpreter lock: two threads then take as
+long as one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numba import njit
+from numba.extending import get_cython_function_address
+
+from womble.arrays import FloatArray
+
+# Left side, lower triangle, no transpose, diagonal as it is.
+SIDES = np.frombuffer(b"LLNN", np.uint8)
+
+
+@cache
+def _product() -> Callable[..., None]:
+    """BLAS dtrmm, made callable on first use: a pointer to it cannot be kept on disk."""
+    address = get_cython_function_address("scipy.linalg.cython_blas", "dtrmm")
+    dtrmm = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 11)(address)
+
+    @njit(nogil=True)
+    def product(W: FloatArray, rows: FloatArray, sides, sizes, one) -> None:
+        dtrmm(
+            sides[0:].ctypes,
+            sides[1:].ctypes,
+            sides[2:].ctypes,
+            sides[3:].ctypes,
+            sizes[0:].ctypes,
+            sizes[1:].ctypes,
+            one.ctypes,
+            W.ctypes,
+            sizes[0:].ctypes,
+            rows.ctypes,
+            sizes[0:].ctypes,
+        )
+
+    return product
+
+
+def times_transposed(rows: FloatArray, W: FloatArray) -> None:
+    """rows W' in place of `rows` (m, n), for lower triangular W (n, n) in Fortran order.
+
+    Half the work of a full product.
+    """
+    m, n = rows.shape
+    assert rows.flags.c_contiguous
+    assert W.flags.f_contiguous
+    # Row by row in C order is column by column in BLAS's: it sees W times the transpose.
+    _product()(W, rows, SIDES, np.array([n, m], dtype=np.intc), np.ones(1))
