@@ -14,7 +14,7 @@ from womble.excursion import FIELDS
 from womble.grid import Grid
 from womble.quantity import LINEAR, QUANTITIES
 
-SAMPLES, COUNT = 500, 10_000
+SAMPLES, COUNT = 300, 10_000
 ERRORS = 4.5
 # Levels at which some cells are sure, some are not, and the joint probabilities fall in between.
 CASES = [

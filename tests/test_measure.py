@@ -258,7 +258,7 @@ WAVE = LineString([(x, 0.5 + 0.2 * np.sin(9 * x)) for x in np.linspace(0.1, 0.9,
 @pytest.mark.parametrize("kernel", [Matern(1.5), Matern(3.5)], ids=repr)
 def test_a_band_covers_the_exact_joint_law_of_all_rows(kernel, by, monkeypatch):
     monkeypatch.setattr("womble.engines.fourier.MOST_MODES", 41)
-    samples, count, order = 600, 20_000, highest_order(kernel)
+    samples, count, order = 300, 20_000, highest_order(kernel)
     post = posterior(kernel)
     table = womble(post, [RING, WAVE], by=by, rule="simultaneous", samples=samples, rng=1)
     pieces = segments([RING, WAVE])
