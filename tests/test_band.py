@@ -141,7 +141,7 @@ def test_a_band_is_the_same_on_any_number_of_cores(which, grid, request, monkeyp
     post, found = request.getfixturevalue(which), []
     for workers in (1, 3):
         monkeypatch.setattr("womble.engines.ensemble.WORKERS", workers)
-        monkeypatch.setattr("womble.streaming.WORKERS", workers)
+        monkeypatch.setattr("womble.paths.WORKERS", workers)
         options = {"rule": "simultaneous", "samples": 25, "rng": 7, "progress": False}
         found.append(post.surface(grid, **options))
     xr.testing.assert_identical(*found)

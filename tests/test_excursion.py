@@ -118,7 +118,7 @@ def test_sampled_hyperparameters_are_averaged(fitted, grid):
 def test_tiles_and_cores_do_not_show(given, grid, monkeypatch):
     whole = excursions(given, grid, "value", 9.0, 1, samples=50)
     monkeypatch.setattr("womble.excursion.TILE", 4)
-    monkeypatch.setattr("womble.streaming.WORKERS", 1)
+    monkeypatch.setattr("womble.paths.WORKERS", 1)
     tiled = excursions(given, grid, "value", 9.0, 1, samples=50)
     npt.assert_allclose(tiled["marginal"], whole["marginal"], atol=1e-9)
     other = excursions(given, grid, "value", 9.0, 1, samples=50, rng=2)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import xarray as xr
 
 from womble.grid import Grid
 from womble.quantity import QUANTITIES
 from womble.units import derivative_units
+
+Map = TypeVar("Map", xr.Dataset, xr.DataArray)
 
 SUFFIXES = ("_p_positive", "_significant", "_band")
 FLAGS = {"flag_values": [-1.0, 0.0, 1.0], "flag_meanings": "negative not_significant positive"}
@@ -77,7 +80,7 @@ def _of_variable(
     return {"long_name": label} | measured
 
 
-def georeference(ds: xr.Dataset, grid: Grid, attributes: Mapping[str, str | None]) -> xr.Dataset:
+def georeference(ds: Map, grid: Grid, attributes: Mapping[str, str | None]) -> Map:
     """Describe the axes, name the conventions and write the CRS where CF puts it."""
     for axis, projected in (("x", "easting"), ("y", "northing")):
         ds[axis].attrs = {"axis": axis.upper(), "long_name": axis}

@@ -11,8 +11,8 @@ from womble.arrays import FloatArray
 from womble.decision import SignArray
 from womble.engines.base import Path
 from womble.engines.ensemble import Ensemble
+from womble.paths import each_path
 from womble.quantity import QUANTITIES
-from womble.streaming import of_each_path
 
 # Cells whose jets are held at a time, about 10 MB for each path in work.
 TILE = 200_000
@@ -87,7 +87,7 @@ def bands(
             largest = np.maximum(largest, here)
         return largest
 
-    found = of_each_path(deviations, ensemble, domain, rng, "simultaneous band", progress)
+    found = each_path(deviations, ensemble, domain, rng, "simultaneous band", progress)
     factors = decision.critical_value(np.array(list(found)), alpha)
     return {
         name: Band(mean, sd, float(factor))

@@ -14,8 +14,8 @@ from womble.attributes import georeference, label_and_units
 from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import Ensemble, draw_normal
 from womble.grid import Grid
+from womble.paths import each_path
 from womble.quantity import LINEAR, QUANTITIES, linear_rows
-from womble.streaming import of_each_path
 
 # What can exceed a level, and the quantity of a map that it is. A direction cannot.
 FIELDS = {"value": "value", "slope": "gradient_magnitude", "curvature": "laplacian"} | {
@@ -99,7 +99,7 @@ def excursions(
         return int(decision.first_failure(beyond))
 
     failures = np.array(
-        list(of_each_path(failure, ensemble, domain, rng, "joint excursion", progress))
+        list(each_path(failure, ensemble, domain, rng, "joint excursion", progress))
     )
     function = np.empty(len(points))
     function[order] = decision.joint_probability(failures, len(points))

@@ -13,7 +13,7 @@ from womble.curve import Segments, measures
 from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import Ensemble
 from womble.functional import Functional
-from womble.streaming import of_each_path
+from womble.paths import each_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ def _critical_values(
         integrals = functional.apply(path.jets(functional.nodes, order)).reshape(mean.shape)
         return [decision.largest_deviation(*row) for row in zip(integrals, mean, sd, strict=True)]
 
-    found = of_each_path(deviations, ensemble, domain, rng, "simultaneous band", progress)
+    found = each_path(deviations, ensemble, domain, rng, "simultaneous band", progress)
     return decision.critical_value(np.array(list(found)), alpha)
 
 

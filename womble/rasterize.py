@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from womble.arrays import BoolArray, FloatArray
+from womble.attributes import georeference
 from womble.grid import Grid
 
 if TYPE_CHECKING:
@@ -98,28 +99,14 @@ def probability_raster(
     raster = xr.DataArray(
         inside, {"y": grid.y, "x": grid.x}, ("y", "x"), name="boundary_probability"
     )
-    for axis, projected in (("x", "easting"), ("y", "northing")):
-        attributes = {"axis": axis.upper(), "long_name": axis}
-        if grid.crs is not None:
-            attributes |= {"long_name": projected}
-            attributes |= {"standard_name": f"projection_{axis}_coordinate"}
-        if grid.coordinate_units:
-            attributes["units"] = grid.coordinate_units
-        raster[axis].attrs = attributes
     raster.attrs = {
         "long_name": f"P(a {settings['kind'].replace('_', ' ')} boundary passes through the cell)",
         "units": "1",
-        "Conventions": "CF-1.11",
         "scale": "link",
-        "source": source,
         "kind": settings["kind"],
         "min_length": settings["min_length"],
         "samples": settings["samples"],
     }
     if settings["levels"] is not None:
         raster.attrs["levels"] = settings["levels"]
-    if grid.crs is not None:
-        import rioxarray  # noqa: F401  (registers .rio)
-
-        raster = raster.rio.write_crs(grid.crs)
-    return raster
+    return georeference(raster, grid, {"coordinate_units": grid.coordinate_units, "source": source})

@@ -15,8 +15,8 @@ from womble.band import Band, bands
 from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import Ensemble, draw_normal
 from womble.grid import Grid
+from womble.paths import each_path
 from womble.quantity import LINEAR, QUANTITIES, linear_rows, names_up_to
-from womble.streaming import of_each_path
 
 STATISTICS = ("mean", "sd", "q025", "q50", "q975")
 LEVELS = (0.025, 0.5, 0.975)
@@ -126,7 +126,7 @@ def surface_draws(
             jets = jet.exponentiate(jets)
         return np.stack([QUANTITIES[name].of(jets) for name in names])
 
-    found = of_each_path(values, ensemble, domain, rng, "surface draws", progress)
+    found = each_path(values, ensemble, domain, rng, "surface draws", progress)
     for draw, quantities in enumerate(found):
         for name, cells in zip(names, quantities, strict=True):
             arrays[name][draw, grid.inside] = cells
