@@ -1,0 +1,1 @@
+"""Derivatives of Gaussian processes that other libraries have fitted."""
