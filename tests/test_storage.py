@@ -41,7 +41,7 @@ def test_a_fit_comes_back(fitted, grid, tmp_path):
     assert loaded.engine == fitted.engine
     assert not loaded.given
     xr.testing.assert_equal(loaded.draws, fitted.draws)
-    for name in ("diverging", "energy", "tree_depth", "lp"):
+    for name in ("diverging", "energy", "tree_depth", "lp", "n_steps", "step_size"):
         npt.assert_array_equal(loaded.sample_stats[name], fitted.sample_stats[name])
     assert loaded.sample_stats["diverging"].dtype == bool
     assert loaded.draws.attrs == loaded.sample_stats.attrs == {}

@@ -17,6 +17,16 @@ from womble.spatial_data import SpatialData
 from womble.trend import Trend
 
 FORMAT = "womble-posterior-1"
+# Of the sampler: what diagnostics and trace plots ask for.
+STATISTICS = (
+    "diverging",
+    "energy",
+    "tree_depth",
+    "lp",
+    "n_steps",
+    "step_size",
+    "acceptance_rate",
+)
 VERSIONED = ("womble", "pymc", "pytensor", "arviz", "numpy", "scipy")
 
 
@@ -35,7 +45,7 @@ def save(posterior: Posterior, path: str | Path) -> None:
     )
     ds = ds.merge(posterior.draws, join="exact", compat="override")
     if posterior.sample_stats is not None:
-        plain = posterior.sample_stats[["diverging", "energy", "tree_depth", "lp"]]
+        plain = posterior.sample_stats[list(STATISTICS)]
         ds = ds.merge(
             plain.rename({name: f"stat_{name}" for name in plain}), join="exact", compat="override"
         )
