@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import womble as wb
+from womble.grid import Grid
 
 TRUTH = {"lengthscale": 30.0, "amplitude": 2.0, "noise_sd": 0.5}
 
@@ -40,3 +41,28 @@ def fitted(zinc):
 def given(zinc):
     """The field at the hyperparameters that made the data."""
     return wb.FieldModel().condition(zinc, "zinc", **TRUTH)
+
+
+@pytest.fixture(scope="session")
+def log_given(zinc):
+    """The field of the logarithms, at given hyperparameters."""
+    return wb.FieldModel().condition(
+        zinc, "zinc", transform="log", lengthscale=30.0, amplitude=0.4, noise_sd=0.05
+    )
+
+
+@pytest.fixture(scope="session")
+def grid(zinc):
+    """Four rows of five cells among the points, two of them outside."""
+    inside = np.ones((4, 5), dtype=bool)
+    inside[0, 0] = inside[2, 1] = False
+    x, y = 181010.0 + 18.0 * np.arange(5), 332020.0 + 20.0 * np.arange(4)
+    return Grid(x, y, inside, zinc.crs, "m")
+
+
+@pytest.fixture(scope="module")
+def few_modes():
+    """Fewer modes make a path cheap; its tail then carries more, and the law stays the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("womble.engines.fourier.MOST_MODES", 41)
+        yield

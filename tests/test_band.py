@@ -13,38 +13,16 @@ from womble import jet
 from womble.grid import Grid
 from womble.quantity import LINEAR, QUANTITIES
 
+pytestmark = pytest.mark.usefixtures("few_modes")
+
 SIGNED = [name for name, quantity in QUANTITIES.items() if quantity.signed]
 SAMPLES = 999
 ERRORS = 4.5
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_modes():
-    """Fewer modes make a path cheap; its tail then carries more, and the law stays the same."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("womble.engines.fourier.MOST_MODES", 41)
-        yield
-
-
-@pytest.fixture(scope="module")
-def grid(zinc):
-    """Four rows of five cells, two of them outside."""
-    inside = np.ones((4, 5), dtype=bool)
-    inside[0, 0] = inside[2, 1] = False
-    x, y = 181010.0 + 18.0 * np.arange(5), 332020.0 + 20.0 * np.arange(4)
-    return Grid(x, y, inside, zinc.crs, "m")
-
-
 @pytest.fixture(scope="module")
 def banded(given, grid):
     return given.surface(grid, rule="simultaneous", samples=SAMPLES, rng=1, progress=False)
-
-
-@pytest.fixture(scope="module")
-def log_given(zinc):
-    return wb.FieldModel().condition(
-        zinc, "zinc", transform="log", lengthscale=30.0, amplitude=0.4, noise_sd=0.05
-    )
 
 
 def inside(array, grid):

@@ -11,8 +11,9 @@ from test_band import inside, joint_jets
 
 import womble as wb
 from womble.excursion import FIELDS
-from womble.grid import Grid
 from womble.quantity import LINEAR, QUANTITIES
+
+pytestmark = pytest.mark.usefixtures("few_modes")
 
 SAMPLES, COUNT = 300, 10_000
 ERRORS = 4.5
@@ -27,23 +28,6 @@ CASES = [
     ("gaussian_curvature", -1e-5, 1),
 ]
 cases = pytest.mark.parametrize(("of", "threshold", "side"), CASES)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_modes():
-    """Fewer modes make a path cheap; its tail then carries more, and the law stays the same."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("womble.engines.fourier.MOST_MODES", 41)
-        yield
-
-
-@pytest.fixture(scope="module")
-def grid(zinc):
-    """Four rows of five cells, two of them outside."""
-    inside = np.ones((4, 5), dtype=bool)
-    inside[0, 0] = inside[2, 1] = False
-    x, y = 181010.0 + 18.0 * np.arange(5), 332020.0 + 20.0 * np.arange(4)
-    return Grid(x, y, inside, zinc.crs, "m")
 
 
 @pytest.fixture(scope="module")

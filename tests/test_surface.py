@@ -36,13 +36,6 @@ def surface(given, grid):
     return given.surface(grid, samples=DRAWS, rng=1, progress=False)
 
 
-@pytest.fixture(scope="module")
-def log_given(zinc):
-    return wb.FieldModel().condition(
-        zinc, "zinc", transform="log", lengthscale=30.0, amplitude=0.4, noise_sd=0.05
-    )
-
-
 def inside(array, grid):
     """The cells inside, flattened in the order of `grid.points`."""
     return array.to_numpy()[..., grid.inside]

@@ -57,7 +57,7 @@ def _drawn_scores(
 def boundary_tables(
     field: MeanField,
     *,
-    kind: Kind | None = None,
+    kind: Kind,
     levels: Sequence[float] | None,
     min_length: float,
     min_steepness: float,
@@ -71,9 +71,9 @@ def boundary_tables(
     Parameters
     ----------
     field : MeanField
-        Of order 2, or 1 for levels.
-    kind : Kind, optional
-        See `womble.kinds`; by default "level" where there are levels, else "gradient".
+        Of the order that the kind's features are searched with.
+    kind : Kind
+        See `womble.kinds`.
     levels : sequence of float, optional
         Contours to draw, on the link scale.
     least : float
@@ -90,7 +90,6 @@ def boundary_tables(
     """
     import pandas as pd
 
-    kind = kind or ("gradient" if levels is None else "level")
     kinds = features(kind, levels)
     found = [_lines(field, each, min_length=min_length, least=least, rng=rng) for each in kinds]
     table = pd.concat([part for part, _, _ in found], ignore_index=True)

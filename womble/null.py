@@ -37,17 +37,18 @@ from womble.covariance import Scale
 from womble.curve import measures, segments
 from womble.engines.base import Target
 from womble.engines.ensemble import WORKERS, Ensemble
+from womble.feature import Kind
 from womble.grid import Grid
 from womble.kernels import Kernel
+from womble.kinds import features
 from womble.mean_field import MeanField
 from womble.replicate import Simulator, recondition
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-# The kinds of boundary that are a step, so that the slope across measures them, and the order of
-# the jets that finding them takes.
-ORDERS = {"gradient": 2, "level": 1}
+# The kinds of boundary that are a step, so that the slope across measures them.
+STEPS = ("gradient", "level")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class Search:
     Attributes
     ----------
     grid : Grid
-    order : {1, 2}
+    kind : {"gradient", "level"}
     levels : sequence of float, or None
     target : {"surface", "process"}
     samples : int
@@ -67,7 +68,7 @@ class Search:
     """
 
     grid: Grid
-    order: int
+    kind: Kind
     levels: Sequence[float] | None
     target: Target
     samples: int
@@ -80,35 +81,36 @@ class Search:
         Raises
         ------
         ValueError
-            If the kind of boundary is not one of `ORDERS`.
+            If the kind of boundary is not one of `STEPS`.
         """
         kind = settings["kind"]
-        if kind not in ORDERS:
+        if kind not in STEPS:
             raise ValueError(
                 "the null test measures the slope across a line, so `lines` must be of kind "
                 f"'gradient' or 'level'; got {kind!r}."
             )
-        kept = ("kind", "min_length", "min_steepness", "rule", "alpha")
+        kept = ("min_length", "min_steepness", "rule", "alpha")
         rules = {name: settings[name] for name in kept}
         rules["least"] = settings["prominence"]
         names = ("levels", "target", "samples")
         return cls(
             Grid.from_dict(settings["grid"]),
-            ORDERS[kind],
+            kind,
             *(settings[name] for name in names),
             rules,
         )
 
     def lines(self, ensemble: Ensemble, rng: np.random.Generator) -> list[shapely.LineString]:
         """The lines on the mean of `ensemble`; a level outside of its range has none."""
-        field = MeanField(ensemble, self.grid, self.order, False)
+        order = features(self.kind, self.levels)[0].search_order
+        field = MeanField(ensemble, self.grid, order, False)
         levels = self.levels
         if levels is not None:
             values = field.jets[..., 0][self.grid.inside]
             levels = [level for level in levels if values.min() < level < values.max()]
             if not levels:
                 return []
-        return boundary_tables(field, levels=levels, rng=rng, **self.rules)[1]
+        return boundary_tables(field, kind=self.kind, levels=levels, rng=rng, **self.rules)[1]
 
 
 def gradient_measures(

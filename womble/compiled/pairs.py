@@ -38,6 +38,16 @@ TO_LAST_BITS = 1.5 * 2.0**52
 
 
 @njit(nogil=True, cache=True)
+def polynomial(coefficients: FloatArray, x: FloatArray, out: FloatArray) -> None:
+    """sum_k coefficients[k] x^k, by Horner's rule."""
+    out[:] = coefficients[-1]
+    for k in range(len(coefficients) - 2, -1, -1):
+        coefficient = coefficients[k]
+        for j in range(len(x)):
+            out[j] = out[j] * x[j] + coefficient
+
+
+@njit(nogil=True, cache=True)
 def exponentials(x: FloatArray, series: FloatArray, power: FloatArray, out: FloatArray) -> None:
     """e^x = 2^k e^(x - k log 2), k whole, for x <= 0; e^-700 stands for anything less.
 
@@ -51,11 +61,7 @@ def exponentials(x: FloatArray, series: FloatArray, power: FloatArray, out: Floa
         power[j] = k + TO_LAST_BITS
     for j in range(n):
         bits[j] = (bits[j] + 1023) << 52  # the bits of 2^k
-    out[:] = series[-1]
-    for i in range(len(series) - 2, -1, -1):
-        a = series[i]
-        for j in range(n):
-            out[j] = out[j] * x[j] + a
+    polynomial(series, x, out)
     for j in range(n):
         out[j] *= power[j]
 
@@ -76,7 +82,7 @@ def pairs_of_one(
 
     u is 0 where the distance is. `series` is EXPONENTIAL and `scratch` has shape (4, n).
     """
-    n, degree = t.shape[1], coefficients.shape[1] - 1
+    n = t.shape[1]
     z, decay, a, b = scratch[0], scratch[1], scratch[2], scratch[3]
     z[:] = 0.0
     for k in range(len(here)):
@@ -96,11 +102,7 @@ def pairs_of_one(
             along[j] *= a[j]
     for r in range(len(coefficients)):
         value = values[r]
-        value[:] = coefficients[r, degree]
-        for k in range(degree - 1, -1, -1):
-            coefficient = coefficients[r, k]
-            for j in range(n):
-                value[j] = value[j] * z[j] + coefficient
+        polynomial(coefficients[r], z, value)
         for j in range(n):
             value[j] *= decay[j]
 
@@ -202,7 +204,6 @@ def triangles(
     `series` is EXPONENTIAL.
     """
     n = len(distances)
-    degree = coefficients.shape[1] - 1
     z, power, decay = np.empty(n), np.empty(n), np.empty(n)
     scratch = np.empty(n)
     inverse = 1.0 / lengthscale
@@ -213,14 +214,8 @@ def triangles(
             z[j] = row[j] * inverse
             scratch[j] = -rate * (z[j] if exponent == 1 else z[j] * z[j])
         exponentials(scratch[:m], series, power[:m], decay[:m])
-        for j in range(m):
-            a[j] = coefficients[0, degree]
-            b[j] = coefficients[1, degree]
-        for k in range(degree - 1, -1, -1):
-            low, high = coefficients[0, k], coefficients[1, k]
-            for j in range(m):
-                a[j] = a[j] * z[j] + low
-                b[j] = b[j] * z[j] + high
+        polynomial(coefficients[0], z[:m], a)
+        polynomial(coefficients[1], z[:m], b)
         for j in range(m):
             a[j] *= decay[j]
             b[j] *= decay[j]

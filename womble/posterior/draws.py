@@ -130,7 +130,7 @@ class Draws(Fitted):
         for feature in kinds:
             feature.require(self.kernel)
         ensemble = self.ensemble(target, self._line_samples(samples), rng)
-        mean = MeanField(ensemble, self._line_grid(grid), 1 if kind == "level" else 2, progress)
+        mean = MeanField(ensemble, self._line_grid(grid), kinds[0].search_order, progress)
         settings = {
             "kind": kind,
             "levels": None if levels is None else [float(level) for level in levels],

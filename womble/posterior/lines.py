@@ -178,7 +178,8 @@ class Lines(Fitted):
 
         self._require_plane("boundaries()")
         decision.check_rule(rule, alpha)
-        for feature in features(kind, levels):
+        kinds = features(kind, levels)
+        for feature in kinds:
             feature.require(self.kernel)
         if not 0.5 <= prominence < 1:
             raise ValueError(f"`prominence` must lie in [0.5, 1); got {prominence!r}.")
@@ -194,7 +195,7 @@ class Lines(Fitted):
             "alpha": alpha,
         }
         table, lines = boundary_tables(
-            MeanField(ensemble, grid, 1 if kind == "level" else 2, progress),
+            MeanField(ensemble, grid, kinds[0].search_order, progress),
             least=prominence,
             rng=rng,
             **settings,
