@@ -228,3 +228,15 @@ def standard_bound(count, samples, level=1e-3):
     """
     z = ndtri(1 - level / (2 * count))
     return z + (z**2 - 1) * np.sqrt(8 / samples) / 6
+
+
+def assert_moments(draws, mean, covariance):
+    """Draws (S, g, k) have these means (g, k) and covariances (g, k, k)."""
+    samples, count = len(draws), mean.size + covariance.size
+    sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    centred = (draws - mean) / sd
+    correlation = covariance / (sd[:, :, None] * sd[:, None, :])
+    bound = standard_bound(count, samples)
+    assert np.abs(centred.mean(axis=0) * np.sqrt(samples)).max() < bound
+    found = np.einsum("sgi,sgj->gij", centred, centred) / samples
+    assert np.abs((found - correlation) * np.sqrt(samples / (1 + correlation**2))).max() < bound

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.testing as npt
 import pytest
-from cases import highest_order, standard_bound
+from cases import assert_moments, highest_order
 
 from womble import FieldModel, Matern, SquaredExponential, jet
 from womble.covariance import Scale
@@ -38,18 +38,6 @@ def exact(post, groups, target="surface"):
     """Joint moments within groups of points, in user units."""
     ensemble = post.ensemble(target, None, np.random.default_rng(0))
     return ensemble.condition(ensemble.thetas[0]).groups(groups, post.order)
-
-
-def assert_moments(draws, mean, covariance):
-    """Draws (S, g, k) have these means (g, k) and covariances (g, k, k)."""
-    samples, count = len(draws), mean.size + covariance.size
-    sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    centred = (draws - mean) / sd
-    correlation = covariance / (sd[:, :, None] * sd[:, None, :])
-    bound = standard_bound(count, samples)
-    assert np.abs(centred.mean(axis=0) * np.sqrt(samples)).max() < bound
-    found = np.einsum("sgi,sgj->gij", centred, centred) / samples
-    assert np.abs((found - correlation) * np.sqrt(samples / (1 + correlation**2))).max() < bound
 
 
 # -- law -----------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Paths:
         def fill(index: int) -> None:
             out[index] = self.paths[index].jets(points, order)
 
-        for _ in _in_threads(fill, range(len(self))):
+        for _ in in_threads(fill, range(len(self))):
             pass
         return out
 
@@ -134,7 +134,7 @@ def each_path(
             return function(f.path(own, domain))
 
         streams = stream.spawn(ensemble.repeats)
-        found = _in_threads(again, streams)
+        found = in_threads(again, streams)
         yield from track(
             found, description=label, total=len(streams), disable=not progress, transient=True
         )
@@ -160,7 +160,7 @@ def path_domain(coords: FloatArray, domain: Sequence[float] | None) -> FloatArra
     return np.stack([np.minimum(low, given[0]), np.maximum(high, given[1])])
 
 
-def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`function` of each item, in order, on all cores with one BLAS thread each."""
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
         yield from pool.map(function, items)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -22,6 +23,7 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, cross_covariance, jet_covariance
+from womble.engines.dense import BLOCK_ENTRIES, FEWEST_POINTS
 from womble.kernels import Kernel
 
 
@@ -35,6 +37,16 @@ class Covariance(ABC):
     @abstractmethod
     def prior(self, s: FloatArray, order: int) -> FloatArray:
         """Covariance of the jet at each of `s` (p, d) with itself, shape (p, c, c)."""
+
+    def cross_blocks(
+        self, s: FloatArray, t: FloatArray, order: int
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """`cross` for blocks of `s`, each with the slice that it is of."""
+        size = jet.size(s.shape[1], order)
+        step = max(FEWEST_POINTS * 6 // size, BLOCK_ENTRIES // (size * len(t)), 1)
+        for start in range(0, len(s), step):
+            block = slice(start, start + step)
+            yield block, self.cross(s[block], t, order)
 
     def require_derivatives(self, order: int) -> None:
         """Raise a ValueError unless paths have mean-square derivatives of this order."""
@@ -65,7 +77,7 @@ class Stationary(Covariance):
     kernel: Kernel
     lengthscales: tuple[float, ...]
 
-    def _units(self, order: int) -> FloatArray:
+    def units(self, order: int) -> FloatArray:
         """1 / lengthscale for each derivative of a component, shape (c,)."""
         inverse = 1.0 / np.array(self.lengthscales)
         return np.array([np.prod(inverse[list(a)]) for a in jet.components(len(inverse), order)])
@@ -75,12 +87,12 @@ class Stationary(Covariance):
         out = cross_covariance(
             self.kernel, Scale(1.0, 1.0), s / self.lengthscales, t / self.lengthscales, order
         )
-        out *= self._units(order)[:, None]
+        out *= self.units(order)[:, None]
         return out
 
     def prior(self, s: FloatArray, order: int) -> FloatArray:
         """See `Covariance.prior`: the same at every point."""
-        units, here = self._units(order), np.zeros((1, s.shape[1]))
+        units, here = self.units(order), np.zeros((1, s.shape[1]))
         one = jet_covariance(self.kernel, Scale(1.0, 1.0), here, order) * np.outer(units, units)
         return np.repeat(one, len(s), axis=0)
 
