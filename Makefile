@@ -6,7 +6,7 @@ $(if $(VERSION),,$(error $(PYTHON) does not run: give PYTHON=<an interpreter, 3.
 READY := $(VENV)/ready-$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint validate bench clean
+.PHONY: demo test lint validate bench notebooks clean
 
 demo: $(READY)
 	$(BIN)/womble demo --out out
@@ -23,6 +23,9 @@ validate: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+notebooks: $(READY)
+	$(BIN)/python tests/run_notebooks.py out/notebooks
 
 # A change of interpreter or of pyproject.toml makes the environment anew.
 $(READY): pyproject.toml
