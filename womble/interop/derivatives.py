@@ -24,7 +24,7 @@ from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, cross_covariance, jet_covariance
 from womble.engines.dense import BLOCK_ENTRIES, FEWEST_POINTS
-from womble.kernels import Kernel
+from womble.kernels import Correlation
 
 
 class Covariance(ABC):
@@ -74,7 +74,7 @@ class Constant(Covariance):
 class Stationary(Covariance):
     """k = rho(|(x - x') / lengthscales|), one lengthscale per coordinate."""
 
-    kernel: Kernel
+    kernel: Correlation
     lengthscales: tuple[float, ...]
 
     def units(self, order: int) -> FloatArray:
