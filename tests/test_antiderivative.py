@@ -226,6 +226,7 @@ def test_at_the_origin_nothing_is_uncertain(averaged):
     for order in (1, 2):
         ds = averaged.antiderivative([2.3], origin=2.3, order=order)
         npt.assert_array_equal(ds["antiderivative"], 0.0)
+    assert averaged.antiderivative([])["antiderivative"].shape == (5, 0)
 
 
 def test_half_a_wave_is_covered():

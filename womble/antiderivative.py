@@ -22,7 +22,7 @@ def antiderivative_statistics(
     A mixture of normals over the hyperparameters, in closed form.
     """
     step = max(1, TILE_ENTRIES // ensemble.size)
-    tiles = [points[start : start + step] for start in range(0, len(points), step)]
+    tiles = [points[start : start + step] for start in range(0, len(points) or 1, step)]
     return np.concatenate([_of_tile(ensemble, OnLine(t, (-order,), origin)) for t in tiles], axis=1)
 
 

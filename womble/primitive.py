@@ -102,7 +102,8 @@ class OnLine:
     def basis(self, trend: Trend) -> FloatArray:
         """The rows for each of the trend's basis functions in place of f, shape (p * c, k)."""
         of_order = [trend.on_line(self.points, order, self.origin) for order in self.orders]
-        return np.stack(of_order, axis=1).reshape(len(self.points) * len(self.orders), -1)
+        rows = np.stack(of_order, axis=1)
+        return rows.reshape(len(self.points) * len(self.orders), rows.shape[-1])
 
     @property
     def of_one(self) -> FloatArray:

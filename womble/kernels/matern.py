@@ -106,10 +106,9 @@ class Matern(Kernel):
         series, rising, decaying = _primitive_coefficients(self, order)
         near = x < a * SERIES_BELOW
         out = np.empty_like(x)
-        for where, grows, decays in ((near, [0.0], series), (~near, rising, decaying)):
+        for where, grows, decays in ((near, np.zeros(1), series), (~near, rising, decaying)):
             at = x[where]
-            decay = np.exp(-at)
-            out[where] = polynomial.polyval(at, grows) + decay * polynomial.polyval(at, decays)
+            out[where] = _polynomial(at, grows, 0) + _polynomial(at, decays, 0) * np.exp(-at)
         return out / a**order
 
     def _prefactor(self, order: int, power: int) -> float:
@@ -174,7 +173,7 @@ class Matern(Kernel):
 
 @cache
 def _primitive_coefficients(kernel: Matern, order: int) -> tuple[FloatArray, ...]:
-    r"""Coefficients in x, lowest first, of the `order`-fold antiderivative of rho by x.
+    r"""Coefficients in x, highest first, of the `order`-fold antiderivative of rho by x.
 
     With rho = e^-x p_0(x) and p_j the sum of all derivatives of p_(j-1), which are positive,
 
@@ -200,7 +199,7 @@ def _primitive_coefficients(kernel: Matern, order: int) -> tuple[FloatArray, ...
         g = above
     terms = g * (np.sqrt(2 * kernel.nu) * SERIES_BELOW) ** np.arange(SERIES_TERMS)
     seen = np.flatnonzero(terms > 1e-18 * terms.sum())
-    return g[: seen[-1] + 1], rising, (-1) ** order * p
+    return g[seen[-1] :: -1], rising[::-1], (-1) ** order * p[::-1]
 
 
 def _polynomial(x: FloatArray, coefficients: FloatArray, shift: int) -> FloatArray:
