@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from math import sqrt
+from math import factorial, sqrt
 
 import numpy as np
 
@@ -55,6 +55,29 @@ class Trend:
             factor = sqrt(2) if len(set(monomial)) == 2 else 1.0
             for a, by in enumerate(columns):
                 out[:, a, k] = factor * _derivative(points, monomial, by)
+        return out
+
+    def on_line(self, x: FloatArray, order: int, origin: float) -> FloatArray:
+        r"""Derivatives of the basis functions of one coordinate, shape (p, k).
+
+        Those of order -n are the n-fold antiderivatives from the origin o, which expanded about it
+        lose nothing near it:
+
+        .. math:: (x^d)^{(-n)} = \sum_{i=0}^{d} \frac{d!}{(d - i)!\, (i + n)!} o^{d-i} (x - o)^{i+n}
+
+        Parameters
+        ----------
+        x : array, shape (p,)
+        order : int
+            At most 2.
+        """
+        if order >= 0:
+            return self.jets(x[:, None], order)[:, order]
+        out = np.zeros((len(x), DEGREES[self.name] + 1))
+        for d in range(out.shape[1]):
+            for i in range(d + 1):
+                factor = factorial(d) / (factorial(d - i) * factorial(i - order))
+                out[:, d] += factor * origin ** (d - i) * (x - origin) ** (i - order)
         return out
 
 

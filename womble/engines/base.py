@@ -12,6 +12,7 @@ from womble import jet
 from womble.arrays import FloatArray
 from womble.functional import Functional
 from womble.hyperparameters import Theta
+from womble.primitive import OnLine
 from womble.scaling import Scaling
 
 Target = Literal["surface", "process"]
@@ -54,6 +55,10 @@ class Conditional(Protocol):
 
     def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """Mean and variance, shape (q,) each, of every row of a Functional by itself."""
+        ...
+
+    def on_line(self, rows: OnLine, *, joint: bool) -> tuple[FloatArray, FloatArray]:
+        """Mean (q,) of antiderivatives and derivatives, and covariance (q, q) or variances (q,)."""
         ...
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> Path:
@@ -122,6 +127,13 @@ class InUserUnits:
         """See `Conditional.marginal`."""
         mean, variance = self.scaled.marginal(_rescaled(functional, self.scaling))
         return mean + self.offset * functional.value_weights, variance
+
+    def on_line(self, rows: OnLine, *, joint: bool) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.on_line`."""
+        mean, spread = self.scaled.on_line(rows.rescaled(self.scaling), joint=joint)
+        units = rows.units(self.scaling)
+        mean = mean * units + self.offset * rows.of_one
+        return mean, spread * (np.multiply.outer(units, units) if joint else units**2)
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
         """See `Conditional.path`."""

@@ -28,6 +28,7 @@ from womble.functional_covariance import (
 )
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
+from womble.primitive import OnLine
 from womble.trend import COEFFICIENT_SD, Trend
 
 # The radial functions (order, power) of the likelihood: rho and z^2 D rho.
@@ -213,9 +214,8 @@ class DenseConditional:
 
     def _blocks(self, count: int, columns: int) -> list[slice]:
         """Slices of `count` groups with `columns` jet components each."""
-        step = max(
-            FEWEST_POINTS * 6 // columns, BLOCK_ENTRIES // (columns * len(self.engine.coords)), 1
-        )
+        rows = max(FEWEST_POINTS * 6, BLOCK_ENTRIES // len(self.engine.coords), columns)
+        step = rows // columns
         return [slice(start, start + step) for start in range(0, count, step)]
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
@@ -234,17 +234,13 @@ class DenseConditional:
             covariance[b] = self._prior(points[b], order) if alike is None else alike
             C = self._cross(points[b].reshape(-1, d), order)
             mean[b] = (C @ self.weights).reshape(-1, size)
-            A = self._whiten(C.reshape(-1, C.shape[-1]))
+            A = C.reshape(-1, C.shape[-1])
+            times_transposed(A, self.whitener)  # now C L'^-1
             subtract_grams(A.reshape(-1, size, C.shape[-1]), covariance[b])
         if self.target == "surface":
             basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, size, -1)
             covariance += basis @ basis.transpose(0, 2, 1)
         return mean, covariance
-
-    def _whiten(self, C: FloatArray) -> FloatArray:
-        """C L'^-1 for rows C, which it overwrites."""
-        times_transposed(C, self.whitener)
-        return C
 
     def _prior(self, points: FloatArray, order: int) -> FloatArray:
         """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
@@ -255,33 +251,47 @@ class DenseConditional:
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
-        C, basis = self._rows(functional)
-        mean = C @ self.weights
-        V = (
-            functional_covariance(self.engine.kernel, self.theta.scales, functional)
-            + basis @ basis.T
-        )
-        subtract_grams(self._whiten(C)[None], V[None])
-        return mean, V
+        prior = functional_covariance(self.engine.kernel, self.theta.scales, functional)
+        return self.given_data(*self._rows(functional), prior)
 
     def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.marginal`."""
         if functional.segments is None:
             mean, covariance = self.joint(functional)
             return mean, np.diag(covariance)
-        C, basis = self._rows(functional)
-        mean = C @ self.weights
-        V = segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
-        return mean, V + np.sum(basis**2, axis=1) - np.sum(self._whiten(C) ** 2, axis=1)
+        prior = segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
+        return self.given_data(*self._rows(functional), prior)
 
     def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
-        """Prior covariance of the rows with the data (q, n), and their trend's basis (q, k)."""
+        """Prior covariance of the process's rows with the data (q, n), and of the trend (q, k)."""
         engine = self.engine
         C = functional_cross_covariance(engine.kernel, self.theta.scales, functional, engine.coords)
-        if self.target == "process":
-            return C, np.zeros((functional.size, 0))
-        basis = functional.apply(self._trend_jets(functional.nodes, functional.order))
-        return C + basis @ engine.trend_basis.T, basis
+        return C, functional.apply(self._trend_jets(functional.nodes, functional.order))
+
+    def on_line(self, rows: OnLine, *, joint: bool) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.on_line`."""
+        engine = self.engine
+        C = rows.cross_covariance(engine.kernel, self.theta.scales, engine.coords)
+        prior = (rows.covariance if joint else rows.variances)(engine.kernel, self.theta.scales)
+        return self.given_data(C, COEFFICIENT_SD * rows.basis(engine.trend), prior)
+
+    def given_data(
+        self, cross: FloatArray, basis: FloatArray, prior: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean (q,) and covariance or variances, as `prior`, of linear functionals of the field.
+
+        Of the process's part: `cross` (q, n) with the data, and `prior`, (q, q) or (q,) for each
+        row by itself; both are overwritten. `basis` (q, k) is the rows of `_trend_jets`.
+        """
+        if self.target == "surface":
+            cross += basis @ self.engine.trend_basis.T
+            prior += basis @ basis.T if prior.ndim == 2 else np.sum(basis**2, axis=1)
+        mean = cross @ self.weights
+        times_transposed(cross, self.whitener)
+        if prior.ndim == 1:
+            return mean, prior - np.sum(cross**2, axis=1)
+        subtract_grams(cross[None], prior[None])
+        return mean, prior
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
         """See `Conditional.path`."""

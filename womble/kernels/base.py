@@ -102,3 +102,18 @@ class Correlation(Kernel):
     ) -> ExponentialPolynomials | None:
         """The same products as exponentials times polynomials, for compiled loops; None if not."""
         return None
+
+    def primitive(self, z: FloatArray, order: int) -> FloatArray:
+        """The `order`-fold antiderivative of rho from 0, at z >= 0; shape of `z`, order 1 to 4.
+
+        int_0^z (z - t)^(order - 1) / (order - 1)! rho(t) dt.
+
+        Raises
+        ------
+        ValueError
+            If the kernel has no closed form of it.
+        """
+        raise ValueError(
+            f"{self!r} has no closed form of its antiderivatives. Use SquaredExponential() or "
+            "Matern(nu) with half-integer nu: 1.5, 2.5, 3.5, 4.5, ..."
+        )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import comb, factorial, lgamma
 
 import numpy as np
+from numpy.polynomial import polynomial
 from scipy.special import betainc, betaincinv, gamma, kve
 
 from womble.arrays import FloatArray
@@ -14,6 +16,11 @@ from womble.kernels.base import Correlation
 
 # K_nu and the factorials of the closed forms stay inside double precision up to here.
 LARGEST_NU = 50.0
+
+# Below this z antiderivatives are summed as series: their closed form loses digits like z^-order.
+SERIES_BELOW = 1.0
+# Of a series before it is cut at rounding: enough for the largest nu.
+SERIES_TERMS = 160
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,20 @@ class Matern(Correlation):
             row[powers] = coefficients * a**powers
         return ExponentialPolynomials(a, 1, table)
 
+    def primitive(self, z: FloatArray, order: int) -> FloatArray:
+        """See `Kernel.primitive`; half-integer nu only, to 6e-15 relative at every z."""
+        if not self._half_integer:
+            return super().primitive(z, order)
+        a = np.sqrt(2 * self.nu)
+        x = a * np.asarray(z, dtype=float)
+        series, rising, decaying = _primitive_coefficients(self, order)
+        near = x < a * SERIES_BELOW
+        out = np.empty_like(x)
+        for where, grows, decays in ((near, np.zeros(1), series), (~near, rising, decaying)):
+            at = x[where]
+            out[where] = _polynomial(at, grows, 0) + _polynomial(at, decays, 0) * np.exp(-at)
+        return out / a**order
+
     def _prefactor(self, order: int, power: int) -> float:
         """The constant in front of x^power x^(nu - order) K_(nu - order)(x)."""
         a = np.sqrt(2 * self.nu)
@@ -148,6 +169,37 @@ class Matern(Correlation):
         a2, p, q = 2 * self.nu, (dimension + power) / 2, self.nu - power / 2
         x = betaincinv(q, p, share * betainc(q, p, a2 / (a2 + beyond**2)))
         return np.sqrt(a2 * (1 - x) / x)
+
+
+@cache
+def _primitive_coefficients(kernel: Matern, order: int) -> tuple[FloatArray, ...]:
+    r"""Coefficients in x, highest first, of the `order`-fold antiderivative of rho by x.
+
+    With rho = e^-x p_0(x) and p_j the sum of all derivatives of p_(j-1), which are positive,
+
+    .. math:: \sum_{j=1}^{m} (-1)^{j-1} p_j(0) \frac{x^{m-j}}{(m-j)!} + (-1)^m e^{-x} p_m(x)
+              = e^{-x} g_m(x), \qquad g_m' = g_m + g_{m-1}, \; g_m(0) = 0, \; g_0 = p_0.
+
+    The power series g_m has positive coefficients, so that nothing cancels where x is small.
+
+    Returns
+    -------
+    series, rising, decaying : array
+        Of g_m, of the first sum and of (-1)^m p_m.
+    """
+    p = kernel._closed_form(0, 0)[0][::-1]
+    g, rising = np.zeros(SERIES_TERMS), np.zeros(1)
+    g[: len(p)] = p
+    for j in range(1, order + 1):
+        p = sum(np.pad(polynomial.polyder(p, i), (0, i)) for i in range(len(p)))
+        rising = polynomial.polyint(rising, k=(-1) ** (j - 1) * p[0])
+        above = np.zeros(SERIES_TERMS)
+        for n in range(SERIES_TERMS - 1):
+            above[n + 1] = (above[n] + g[n]) / (n + 1)
+        g = above
+    terms = g * (np.sqrt(2 * kernel.nu) * SERIES_BELOW) ** np.arange(SERIES_TERMS)
+    seen = np.flatnonzero(terms > 1e-18 * terms.sum())
+    return g[seen[-1] :: -1], rising[::-1], (-1) ** order * p[::-1]
 
 
 def _polynomial(x: FloatArray, coefficients: FloatArray, shift: int) -> FloatArray:
