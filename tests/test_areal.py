@@ -181,16 +181,12 @@ def test_draws_are_mixed(fitted, zinc):
     table, covariance = fitted.integrate(
         polygons, samples=6, rng=2, return_cov=True, progress=False
     )
-    thetas = fitted.ensemble("surface", 6, np.random.default_rng(2)).thetas
-    scaling = fitted.data.scaling
-    laws = []
-    for length, amplitude, noise in np.array(thetas):
+    ensemble = fitted.ensemble("surface", 6, np.random.default_rng(2))
+    units, laws = fitted.layout.units(fitted.data.scaling), []
+    for theta in ensemble.thetas:
+        numbers = fitted.layout.vector(theta) * units
         post = FieldModel().condition(
-            zinc,
-            "zinc",
-            lengthscale=length * scaling.length,
-            amplitude=amplitude * scaling.scale,
-            noise_sd=noise * scaling.scale,
+            zinc, "zinc", **dict(zip(fitted.layout.names, numbers, strict=True))
         )
         laws.append(post.integrate(polygons, progress=False).loc[0, ["mean", "sd"]])
     mean, sd = np.array(laws, dtype=float).T

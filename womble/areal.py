@@ -118,7 +118,7 @@ def summaries(means: FloatArray, sds: FloatArray) -> dict[str, FloatArray]:
 
 def short_lengthscale(ensemble: Ensemble) -> float:
     """The lengthscale below which 5% of the draws are, in coordinate units."""
-    lengthscales = [theta.lengthscale for theta in ensemble.thetas]
+    lengthscales = [theta.shortest for theta in ensemble.thetas]
     return float(np.quantile(lengthscales, SHORT)) * ensemble.scaling.length
 
 

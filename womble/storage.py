@@ -45,7 +45,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
     )
     ds = ds.merge(posterior.draws, join="exact", compat="override")
     if posterior.sample_stats is not None:
-        plain = posterior.sample_stats[list(STATISTICS)]
+        plain = posterior.sample_stats
+        plain = plain[[name for name in STATISTICS if name in plain]]
         ds = ds.merge(
             plain.rename({name: f"stat_{name}" for name in plain}), join="exact", compat="override"
         )
@@ -97,7 +98,7 @@ def load(path: str | Path) -> Posterior:
     engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
-    if stats:
+    if "diverging" in sample_stats:
         sample_stats["diverging"] = sample_stats["diverging"].astype(bool)
     draws = ds[chains]
     draws.attrs = sample_stats.attrs = {}  # they were the file's

@@ -32,7 +32,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas):
         Hyperparameters in user units, dimensions (chain, draw); a single draw where they were
         given.
     sample_stats : xarray.Dataset or None
-        NUTS statistics; None where the hyperparameters were given.
+        NUTS statistics; None where the hyperparameters were given, or came without them.
     engine : str
         Which engine runs, and why.
     """
