@@ -10,7 +10,7 @@ from womble.arrays import FloatArray
 from womble.compiled.rows import weighted_pairs, weighted_rows
 from womble.covariance import PAIRS_PER_BLOCK, Scale, Scales, pair_partials, parts, union
 from womble.functional import Functional, Panels
-from womble.kernels import Kernel
+from womble.kernels import Correlation, Kernel
 
 # Gauss-Legendre nodes for the variance of one panel: exact to rounding on half a lengthscale.
 FINE_NODES = 20
@@ -80,7 +80,7 @@ def segment_variances(kernel: Kernel, scale: Scales, segments: Panels) -> FloatA
     return sum(_segment_variances(*part, segments) for part in parts(kernel, scale))
 
 
-def _segment_variances(kernel: Kernel, scale: Scale, segments: Panels) -> FloatArray:
+def _segment_variances(kernel: Correlation, scale: Scale, segments: Panels) -> FloatArray:
     """Those of one component."""
     panels = int(np.ceil(2 * segments.length.max() / scale.lengthscale))
     t, weights = _towards_zero()
@@ -92,7 +92,7 @@ def _segment_variances(kernel: Kernel, scale: Scale, segments: Panels) -> FloatA
 
 
 def _integrals(
-    kernel: Kernel, scale: Scale, panels: Panels, share: FloatArray, weights: FloatArray
+    kernel: Correlation, scale: Scale, panels: Panels, share: FloatArray, weights: FloatArray
 ) -> FloatArray:
     r"""Sums of covariances of normal derivatives at distances `share` of each panel, shape (m,).
 

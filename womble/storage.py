@@ -6,12 +6,14 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from womble import kernels
 from womble.engines import choose_engine
+from womble.kernels import Kernel
 from womble.posterior import Posterior
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
@@ -53,7 +55,7 @@ def save(posterior: Posterior, path: str | Path) -> None:
     ds.attrs = {
         "format": FORMAT,
         "versions": json.dumps({name: version(name) for name in VERSIONED}),
-        "kernel": json.dumps({"name": type(posterior.kernel).__name__, **asdict(posterior.kernel)}),
+        "kernel": json.dumps(_described(posterior.kernel)),
         "trend": posterior.trend,
         "engine": posterior.engine,
         "data": json.dumps(
@@ -93,7 +95,7 @@ def load(path: str | Path) -> Posterior:
         centred=ds.attrs["trend"] != "none",
         **about,
     )
-    kernel = getattr(kernels, kernel.pop("name"))(**kernel)
+    kernel = _kernel(kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
     engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
@@ -111,6 +113,21 @@ def load(path: str | Path) -> Posterior:
         ds.attrs["engine"],
         engine,
     )
+
+
+def _described(kernel: Kernel) -> dict[str, Any]:
+    """A kernel as numbers and names, its components within a sum too."""
+    if isinstance(kernel, kernels.Sum):
+        return {"name": "Sum", "components": [_described(part) for part in kernel.components]}
+    return {"name": type(kernel).__name__, **asdict(kernel)}
+
+
+def _kernel(described: dict[str, Any]) -> Kernel:
+    """The inverse of `_described`."""
+    name, rest = described["name"], {k: x for k, x in described.items() if k != "name"}
+    if name == "Sum":
+        return kernels.Sum(tuple(_kernel(part) for part in rest["components"]))
+    return getattr(kernels, name)(**rest)
 
 
 def _read(path: Path) -> xr.Dataset:
