@@ -19,6 +19,7 @@ from womble.compiled.triangular import times_transposed
 from womble.covariance import cross_covariance, jet_covariance, parts
 from womble.engines.base import Target
 from womble.engines.marginal import Marginal
+from womble.engines.observations import Observations
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
 from womble.functional_covariance import (
@@ -27,8 +28,12 @@ from womble.functional_covariance import (
     segment_variances,
 )
 from womble.hyperparameters import Theta
-from womble.kernels import Kernel
-from womble.trend import COEFFICIENT_SD, Trend
+from womble.slope_covariance import (
+    functional_slope_covariance,
+    slope_cross_covariance,
+    with_slopes,
+)
+from womble.trend import COEFFICIENT_SD
 
 # The radial functions (order, power) of the likelihood: rho and z^2 D rho.
 RADIALS = [(0, 0), (1, 2)]
@@ -40,33 +45,13 @@ FEWEST_POINTS = 32
 
 
 @dataclass(frozen=True)
-class DenseEngine:
-    r"""y ~ N(0, K), K = sum_c sigma_c^2 rho_c(r / l_c) + tau^2 I + H B H'.
-
-    Parameters
-    ----------
-    kernel : Kernel
-    trend : Trend
-    coords : array, shape (n, d)
-        Scaled: centred, with rms radius 1.
-    values : array, shape (n,)
-        Scaled: centred, with sd 1.
-    """
-
-    kernel: Kernel
-    trend: Trend
-    coords: FloatArray
-    values: FloatArray
+class DenseEngine(Observations):
+    """y ~ N(0, K), K = sum_c sigma_c^2 rho_c(r / l_c) + N + H B H', N diagonal."""
 
     @cached_property
     def distances(self) -> FloatArray:
         """Distances between the data, shape (n, n)."""
         return squareform(pdist(self.coords))
-
-    @cached_property
-    def trend_basis(self) -> FloatArray:
-        """H B^(1/2), shape (n, k)."""
-        return COEFFICIENT_SD * self.trend.jets(self.coords, 0)[:, 0, :]
 
     @cached_property
     def trend_covariance(self) -> FloatArray:
@@ -117,6 +102,18 @@ class DenseEngine:
             found.append((correlation, stretch))
         return found
 
+    def _matrices(self, theta: Theta) -> list[tuple[FloatArray, FloatArray]]:
+        """As `_radial_matrices`, for slopes too where there are any."""
+        found = self._radial_matrices(theta)
+        if self.slopes is None:
+            return found
+        return [
+            with_slopes(kernel, scale.lengthscale, self.coords, self.slopes, matrices)
+            for (kernel, scale), matrices in zip(
+                parts(self.kernel, theta.scales), found, strict=True
+            )
+        ]
+
     def _factor(self, correlations: list[FloatArray], theta: Theta) -> tuple[FloatArray, int]:
         """L with K = L L', and LAPACK's word on it (0: positive definite).
 
@@ -127,18 +124,18 @@ class DenseEngine:
         for correlation, scale in zip(correlations[1:], theta.scales[1:], strict=True):
             K += scale.amplitude**2 * correlation
         K += self.trend_covariance
-        np.fill_diagonal(K, K.diagonal() + theta.noise_sd**2)
+        np.fill_diagonal(K, K.diagonal() + self.noise.variance(theta))
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
         return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
 
     def marginal(self, theta: Theta) -> Marginal | None:
         """log p(y) and what its gradient is made of; None where K is not positive definite."""
-        correlations, stretches = zip(*self._radial_matrices(theta), strict=True)
+        correlations, stretches = zip(*self._matrices(theta), strict=True)
         L, info = self._factor(correlations, theta)
         if info != 0:
             return None
         radials = correlations[1:], stretches
-        return Marginal.of(theta, L, self.values, self.trend_basis, radials)
+        return Marginal.of(theta, L, self.values, self.trend_basis, self.noise, radials)
 
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         """Log marginal likelihood and its gradient (see `Marginal`).
@@ -169,7 +166,7 @@ class DenseEngine:
         ValueError
             If K is not positive definite in double precision.
         """
-        L, info = self._factor([R for R, _ in self._radial_matrices(theta)], theta)
+        L, info = self._factor([R for R, _ in self._matrices(theta)], theta)
         if info != 0:
             lengths = ", ".join(f"{scale.lengthscale:.3g}" for scale in theta.scales)
             raise ValueError(
@@ -206,16 +203,26 @@ class DenseConditional:
         trend = None
         if self.target == "surface":
             basis = self._trend_jets(points, order)
-            trend = np.zeros((*basis.shape[:2], len(coords)))
+            trend = np.zeros((*basis.shape[:2], len(self.weights)))
             for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
                 trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
+        if self.engine.slopes is not None:
+            return self._cross_with_slopes(points, order, trend)
         return cross_covariance(self.engine.kernel, self.theta.scales, points, coords, order, trend)
+
+    def _cross_with_slopes(
+        self, points: FloatArray, order: int, trend: FloatArray | None
+    ) -> FloatArray:
+        kernel, scales, engine = self.engine.kernel, self.theta.scales, self.engine
+        wanted = tuple(jet.components(points.shape[1], order))
+        of_values = cross_covariance(kernel, scales, points, engine.coords, order)
+        of_slopes = slope_cross_covariance(kernel, scales, points, engine.slopes, wanted)
+        C = np.concatenate([of_values, of_slopes], axis=2)
+        return C if trend is None else C + trend
 
     def _blocks(self, count: int, columns: int) -> list[slice]:
         """Slices of `count` groups with `columns` jet components each."""
-        step = max(
-            FEWEST_POINTS * 6 // columns, BLOCK_ENTRIES // (columns * len(self.engine.coords)), 1
-        )
+        step = max(FEWEST_POINTS * 6 // columns, BLOCK_ENTRIES // (columns * len(self.weights)), 1)
         return [slice(start, start + step) for start in range(0, count, step)]
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
@@ -278,6 +285,11 @@ class DenseConditional:
         """Prior covariance of the rows with the data (q, n), and their trend's basis (q, k)."""
         engine = self.engine
         C = functional_cross_covariance(engine.kernel, self.theta.scales, functional, engine.coords)
+        if engine.slopes is not None:
+            of_slopes = functional_slope_covariance(
+                engine.kernel, self.theta.scales, functional, engine.slopes
+            )
+            C = np.concatenate([C, of_slopes], axis=1)
         if self.target == "process":
             return C, np.zeros((functional.size, 0))
         basis = functional.apply(self._trend_jets(functional.nodes, functional.order))

@@ -121,7 +121,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas):
         from womble.paths import draw_paths, path_domain
 
         rng = np.random.default_rng(rng)
-        box = path_domain(self.data.coords, domain)
+        box = path_domain(self.data.sites, domain)
         return draw_paths(self.ensemble(target, samples, rng), self.kernel, box, rng, progress)
 
     def save(self, path: str | Path) -> None:

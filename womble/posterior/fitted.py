@@ -41,7 +41,7 @@ class Fitted:
     @property
     def given(self) -> bool:
         """Whether the hyperparameters were given, a single draw, and not sampled."""
-        return self.draws["noise_sd"].size == 1
+        return self.sample_stats is None and self.draws["noise_sd"].size == 1
 
     @cached_property
     def layout(self) -> Layout:
@@ -154,7 +154,7 @@ class Fitted:
 
         dx, dy = grid.spacing
         low, high = (grid.x.min() - dx, grid.y.min() - dy), (grid.x.max() + dx, grid.y.max() + dy)
-        return path_domain(self.data.coords, (*low, *high))
+        return path_domain(self.data.sites, (*low, *high))
 
     def _shortest(self, min_length: float | None) -> float:
         """Shortest line; by default 5% of the largest distance between data."""
