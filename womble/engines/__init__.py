@@ -38,6 +38,8 @@ def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) ->
             "the data, or insist with engine='dense'."
         )
     reason = "as asked" if name == "dense" else f"n = {n} is at most {DENSE_LIMIT}"
+    if slopes is not None:
+        reason += f"; {len(slopes.values)} of them are slopes"
     scaling = data.scaling
     values, measurement_sd = scaling.values_in(data.values), data.measurement_sd
     engine = DenseEngine(
