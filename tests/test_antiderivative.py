@@ -282,3 +282,19 @@ def test_malformed_arguments_are_refused(post):
     rough = replace(post, kernel=wb.Matern(1.5))
     with pytest.raises(ValueError, match="do not have a Hessian"):
         rough.antiderivative_moments(X)
+
+
+def test_measured_slopes_are_data_of_antiderivatives_too(sine):
+    x, y = sine
+    slopes = (np.array([2.2, 2.9]), np.array([1.0, -3.0]), 0.1)
+    post = wb.FieldModel().condition(
+        (x, y), lengthscale=0.5, amplitude=1.0, noise_sd=0.2, gradient_data=slopes
+    )
+    mean, V = post.jet_moments(X)
+    found, joint = post.antiderivative_moments(X, orders=(0, 1, 2))
+    npt.assert_allclose(found.reshape(mean.shape), mean, rtol=1e-9, atol=1e-9)
+    each = np.moveaxis(joint.reshape(len(X), 3, len(X), 3).diagonal(axis1=0, axis2=2), -1, 0)
+    npt.assert_allclose(each, V, atol=1e-8)
+    field = post.jet_moments([2.5], order=0)[0][0, 0]
+    F = post.antiderivative([2.499, 2.501]).antiderivative.sel(statistic="mean").to_numpy()
+    npt.assert_allclose((F[1] - F[0]) / 2e-3, field, atol=1e-4)

@@ -20,7 +20,7 @@ from scipy.stats import multivariate_normal
 
 from womble import jet
 from womble.covariance import Scale, jet_covariance, parts
-from womble.engines import dense
+from womble.engines import conditional as conditional_module
 from womble.engines.dense import DenseEngine
 from womble.functional import Functional
 from womble.hyperparameters import PLAIN, Layout, Theta
@@ -148,7 +148,9 @@ def test_the_engine_is_not_changed_by_use():
 @every_trend
 @every_target
 def test_moments_are_those_of_the_conditional_normal(kernel, trend, target, monkeypatch):
-    monkeypatch.setattr(dense, "BLOCK_ENTRIES", 6 * 24 * 2)  # blocks of two points, then one
+    monkeypatch.setattr(
+        conditional_module, "BLOCK_ENTRIES", 6 * 24 * 2
+    )  # blocks of two points, then one
     order = highest_order(kernel)
     points = np.concatenate([POINTS, COORDS[:1], COORDS[1:2] + 1e-9])  # at and next to data too
     conditional = engine_of(kernel, trend).condition(theta_of(kernel), target)

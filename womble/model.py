@@ -12,6 +12,7 @@ import xarray as xr
 from womble.engines import choose_engine
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
+from womble.measured import read_measurement_sd, read_slopes
 from womble.posterior import Posterior
 from womble.spatial_data import SpatialData, spatial_data
 from womble.trend import Trend
@@ -63,11 +64,23 @@ class FieldModel:
         Trend(self.trend)
 
     def _checked(
-        self, data: Any, value: str | None, transform: Literal["log"] | None, units: str | None
+        self,
+        data: Any,
+        value: str | None,
+        transform: Literal["log"] | None,
+        units: str | None,
+        measurement_sd: Any,
+        gradient_data: tuple | None,
     ) -> SpatialData:
         """The data, centred unless the field has mean 0."""
         checked = spatial_data(data, value, transform=transform, units=units)
-        return replace(checked, centred=self.trend != "none")
+        checked = replace(checked, centred=self.trend != "none")
+        if measurement_sd is not None:
+            sd = read_measurement_sd(measurement_sd, data, checked)
+            checked = replace(checked, measurement_sd=sd)
+        if gradient_data is not None:
+            checked = replace(checked, slopes=read_slopes(gradient_data, checked))
+        return checked
 
     def fit(
         self,
@@ -76,6 +89,8 @@ class FieldModel:
         *,
         transform: Literal["log"] | None = None,
         units: str | None = None,
+        measurement_sd: Any = None,
+        gradient_data: tuple | None = None,
         engine: Literal["auto", "dense"] = "auto",
         draws: int = 1000,
         tune: int = 1000,
@@ -95,6 +110,15 @@ class FieldModel:
             The link scale on which the field is Gaussian.
         units : str, optional
             Units of the response; by default those that the data carry.
+        measurement_sd : number, column of the GeoDataFrame or array with an entry a row, optional
+            Known standard deviation of each measurement, on the link scale: after
+            transform="log" of the logarithm (about the relative error). Its square is added to
+            that of `noise_sd`, which then is what varies below the sampling scale.
+        gradient_data : tuple, optional
+            Measured slopes of the surface, on the link scale per coordinate unit:
+            ``(coords (m, d), gradients (m, d), noise_sd)`` with NaN for components that were not
+            measured, or ``(coords, directions (m, d), slopes (m,), noise_sd)`` for slopes along
+            directions. Their noise_sd is known: a number, one a location, or one a slope.
         engine : {"auto", "dense"}
         draws, tune, chains : int
             Kept draws and tuning steps a chain, and chains.
@@ -122,7 +146,7 @@ class FieldModel:
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
-        checked = self._checked(data, value, transform, units)
+        checked = self._checked(data, value, transform, units, measurement_sd, gradient_data)
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         posterior, stats = inference.nuts(
             inference.hyperparameter_density(chosen, Layout.of(self.kernel), checked, self.priors),
@@ -145,13 +169,15 @@ class FieldModel:
         noise_sd: float,
         transform: Literal["log"] | None = None,
         units: str | None = None,
+        measurement_sd: Any = None,
+        gradient_data: tuple | None = None,
         engine: Literal["auto", "dense"] = "auto",
     ) -> Posterior:
         """The field at given hyperparameters: simple kriging with an integrated trend.
 
         Parameters
         ----------
-        data, value, transform, units, engine
+        data, value, transform, units, measurement_sd, gradient_data, engine
             As in `fit`.
         lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
@@ -174,7 +200,7 @@ class FieldModel:
         given = given_hyperparameters(
             Layout.of(self.kernel), lengthscale=lengthscale, amplitude=amplitude, noise_sd=noise_sd
         )
-        checked = self._checked(data, value, transform, units)
+        checked = self._checked(data, value, transform, units, measurement_sd, gradient_data)
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
         return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

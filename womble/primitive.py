@@ -47,9 +47,11 @@ class OnLine:
     orders: tuple[int, ...]
     origin: float
 
-    def cross_covariance(self, kernel: Kernel, scale: Scales, t: FloatArray) -> FloatArray:
-        """Prior covariance of the rows with the values at `t` (n, 1), shape (p * c, n)."""
-        across = self._covariances(kernel, scale, self.points[:, None], t[:, 0], (0,))
+    def cross_covariance(
+        self, kernel: Kernel, scale: Scales, t: FloatArray, order: int = 0
+    ) -> FloatArray:
+        """Prior covariance of the rows with a derivative at `t` (n, 1), shape (p * c, n)."""
+        across = self._covariances(kernel, scale, self.points[:, None], t[:, 0], (order,))
         return across.transpose(2, 0, 1, 3).reshape(-1, len(t))
 
     def covariance(self, kernel: Kernel, scale: Scales) -> FloatArray:

@@ -75,7 +75,7 @@ class Simulator:
         """
         conditional, basis = engine.condition(theta), engine.trend_basis
         A = conditional.whitener @ basis
-        box = np.stack([engine.coords.min(axis=0), engine.coords.max(axis=0)])
+        box = np.stack([engine.sites.min(axis=0), engine.sites.max(axis=0)])
         return cls(
             engine,
             theta,
@@ -85,13 +85,12 @@ class Simulator:
         )
 
     def values(self, rng: np.random.Generator) -> FloatArray:
-        """One data set, shape (n,), in the engine's scaled units.
+        """One data set, shape (n,) or with slopes (n + m,), in the engine's scaled units.
 
         The field is a path: repeated sites share its value and have noise of their own.
         """
-        coords = self.engine.coords
-        field = sum(prior.draw(rng).jets(coords, 0)[:, 0] for prior in self.priors)
-        noise = self.theta.noise_sd * rng.standard_normal(len(coords))
+        field = sum(self.engine.observed(prior.draw(rng).jets) for prior in self.priors)
+        noise = self.engine.noise.draw(self.theta, rng)
         coefficients = draw_normal(self.trend_mean, self.trend_covariance, 1, rng)[0]
         return self.engine.trend_basis @ coefficients + field + noise
 

@@ -18,6 +18,7 @@ from womble.readers import (
     require_planar,
 )
 from womble.scaling import Scaling
+from womble.slopes import Slopes
 from womble.warn import warn
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class SpatialData:
         position in its values flattened in (y, x) order.
     centred : bool
         Whether the mean is taken off inside: not where a model has no trend, and so mean 0.
+    measurement_sd : array, shape (n,), or None
+        Known part of the noise of each value, on the link scale.
+    slopes : Slopes or None
+        Observed slopes of the field.
     """
 
     coords: FloatArray
@@ -68,6 +73,15 @@ class SpatialData:
     transform: Literal["log"] | None
     rows: npt.NDArray[np.intp] | None = None
     centred: bool = True
+    measurement_sd: FloatArray | None = None
+    slopes: Slopes | None = None
+
+    @property
+    def sites(self) -> FloatArray:
+        """Locations of values and slopes, shape (n, d) or (n + m, d)."""
+        if self.slopes is None:
+            return self.coords
+        return np.concatenate([self.coords, self.slopes.coords])
 
     @property
     def scaling(self) -> Scaling:

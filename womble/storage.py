@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from womble import kernels
 from womble.engines import choose_engine
 from womble.kernels import Kernel
 from womble.posterior import Posterior
+from womble.slopes import Slopes
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
 
@@ -45,9 +46,14 @@ def save(posterior: Posterior, path: str | Path) -> None:
             ),
         }
     )
+    if data.measurement_sd is not None:
+        ds["measurement_sd"] = ("observation", data.measurement_sd)
+    if data.slopes is not None:
+        ds = ds.assign(_slope_variables(data.slopes))
     ds = ds.merge(posterior.draws, join="exact", compat="override")
     if posterior.sample_stats is not None:
-        plain = posterior.sample_stats[list(STATISTICS)]
+        plain = posterior.sample_stats
+        plain = plain[[name for name in STATISTICS if name in plain]]
         ds = ds.merge(
             plain.rename({name: f"stat_{name}" for name in plain}), join="exact", compat="override"
         )
@@ -92,6 +98,8 @@ def load(path: str | Path) -> Posterior:
         rows=ds["rows"].to_numpy(),
         crs=None if crs is None else pyproj.CRS.from_wkt(crs),
         centred=ds.attrs["trend"] != "none",
+        measurement_sd=ds["measurement_sd"].to_numpy() if "measurement_sd" in ds else None,
+        slopes=_read_slopes(ds) if "slope_values" in ds else None,
         **about,
     )
     kernel = _kernel(kernel)
@@ -99,7 +107,7 @@ def load(path: str | Path) -> Posterior:
     engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
-    if stats:
+    if "diverging" in sample_stats:
         sample_stats["diverging"] = sample_stats["diverging"].astype(bool)
     draws = ds[chains]
     draws.attrs = sample_stats.attrs = {}  # they were the file's
@@ -127,6 +135,17 @@ def _kernel(described: dict[str, Any]) -> Kernel:
     if name == "Sum":
         return kernels.Sum(tuple(_kernel(part) for part in rest["components"]))
     return getattr(kernels, name)(**rest)
+
+
+def _slope_variables(slopes: Slopes) -> dict[str, tuple]:
+    return {
+        f"slope_{name}": (("slope", "dimension")[: array.ndim], array)
+        for name, array in vars(slopes).items()
+    }
+
+
+def _read_slopes(ds: xr.Dataset) -> Slopes:
+    return Slopes(**{f.name: ds[f"slope_{f.name}"].to_numpy() for f in fields(Slopes)})
 
 
 def _read(path: Path) -> xr.Dataset:

@@ -91,9 +91,10 @@ def subtract_grams(A: FloatArray, out: FloatArray) -> None:
 
 @njit(nogil=True, cache=True)
 def weighted_trace(matrix: FloatArray, a: FloatArray, inverse: FloatArray) -> float:
-    """tr[(a a' - inverse) matrix] from the upper triangles, `matrix` with zero diagonal."""
+    """tr[(a a' - inverse) matrix] from the upper triangles."""
     total = 0.0
     for i in range(len(a)):
+        total += 0.5 * matrix[i, i] * (a[i] * a[i] - inverse[i, i])
         for j in range(i + 1, len(a)):
             total += matrix[i, j] * (a[i] * a[j] - inverse[i, j])
     return 2.0 * total

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
 from womble.kernels import Kernel
@@ -25,7 +27,8 @@ def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) ->
     ValueError
         If the name is unknown, or `auto` meets more data than the dense engine is meant for.
     """
-    n = len(data.values)
+    slopes = None if data.slopes is None else data.slopes.scaled(data.scaling)
+    n = len(data.values) + (0 if slopes is None else len(slopes.values))
     if name not in ("auto", "dense"):
         raise ValueError(f"`engine` must be 'auto' or 'dense'; got {name!r}.")
     if name == "auto" and n > DENSE_LIMIT:
@@ -35,8 +38,16 @@ def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) ->
             "the data, or insist with engine='dense'."
         )
     reason = "as asked" if name == "dense" else f"n = {n} is at most {DENSE_LIMIT}"
+    if slopes is not None:
+        reason += f"; {len(slopes.values)} of them are slopes"
     scaling = data.scaling
+    values, measurement_sd = scaling.values_in(data.values), data.measurement_sd
     engine = DenseEngine(
-        kernel, trend, scaling.coords_in(data.coords), scaling.values_in(data.values)
+        kernel,
+        trend,
+        scaling.coords_in(data.coords),
+        values if slopes is None else np.concatenate([values, slopes.values]),
+        None if measurement_sd is None else measurement_sd / scaling.scale,
+        slopes,
     )
     return engine, f"dense (exact Cholesky factors): {reason}"

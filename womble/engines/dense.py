@@ -1,4 +1,4 @@
-"""The dense engine: exact closed forms by Cholesky factors, for up to a few thousand data."""
+"""The dense engine: exact Cholesky factors, for up to a few thousand data."""
 
 from __future__ import annotations
 
@@ -11,63 +11,28 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 from scipy.spatial.distance import pdist, squareform
 
-from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.pairs import EXPONENTIAL, ExponentialPolynomials, triangles
-from womble.compiled.rows import subtract_grams
-from womble.compiled.triangular import times_transposed
-from womble.covariance import cross_covariance, jet_covariance, parts
+from womble.covariance import parts
 from womble.engines.base import Target
+from womble.engines.conditional import DenseConditional
 from womble.engines.marginal import Marginal
-from womble.engines.paths import DensePath, draw_path
-from womble.functional import Functional
-from womble.functional_covariance import (
-    functional_covariance,
-    functional_cross_covariance,
-    segment_variances,
-)
+from womble.engines.observations import Observations
 from womble.hyperparameters import Theta
-from womble.kernels import Kernel
-from womble.primitive import OnLine
-from womble.trend import COEFFICIENT_SD, Trend
+from womble.slope_covariance import with_slopes
 
 # The radial functions (order, power) of the likelihood: rho and z^2 D rho.
 RADIALS = [(0, 0), (1, 2)]
 
-# Numbers in the largest array of one block of points, 1 MB: it stays in a core's cache. At least so
-# many points, as each block reads the whole Cholesky factor.
-BLOCK_ENTRIES = 125_000
-FEWEST_POINTS = 32
-
 
 @dataclass(frozen=True)
-class DenseEngine:
-    r"""y ~ N(0, K), K = sum_c sigma_c^2 rho_c(r / l_c) + tau^2 I + H B H'.
-
-    Parameters
-    ----------
-    kernel : Kernel
-    trend : Trend
-    coords : array, shape (n, d)
-        Scaled: centred, with rms radius 1.
-    values : array, shape (n,)
-        Scaled: centred, with sd 1.
-    """
-
-    kernel: Kernel
-    trend: Trend
-    coords: FloatArray
-    values: FloatArray
+class DenseEngine(Observations):
+    """y ~ N(0, K), K = sum_c sigma_c^2 rho_c(r / l_c) + N + H B H', N diagonal."""
 
     @cached_property
     def distances(self) -> FloatArray:
         """Distances between the data, shape (n, n)."""
         return squareform(pdist(self.coords))
-
-    @cached_property
-    def trend_basis(self) -> FloatArray:
-        """H B^(1/2), shape (n, k)."""
-        return COEFFICIENT_SD * self.trend.jets(self.coords, 0)[:, 0, :]
 
     @cached_property
     def trend_covariance(self) -> FloatArray:
@@ -118,6 +83,18 @@ class DenseEngine:
             found.append((correlation, stretch))
         return found
 
+    def _matrices(self, theta: Theta) -> list[tuple[FloatArray, FloatArray]]:
+        """As `_radial_matrices`, for slopes too where there are any."""
+        found = self._radial_matrices(theta)
+        if self.slopes is None:
+            return found
+        return [
+            with_slopes(kernel, scale.lengthscale, self.coords, self.slopes, matrices)
+            for (kernel, scale), matrices in zip(
+                parts(self.kernel, theta.scales), found, strict=True
+            )
+        ]
+
     def _factor(self, correlations: list[FloatArray], theta: Theta) -> tuple[FloatArray, int]:
         """L with K = L L', and LAPACK's word on it (0: positive definite).
 
@@ -128,18 +105,18 @@ class DenseEngine:
         for correlation, scale in zip(correlations[1:], theta.scales[1:], strict=True):
             K += scale.amplitude**2 * correlation
         K += self.trend_covariance
-        np.fill_diagonal(K, K.diagonal() + theta.noise_sd**2)
+        np.fill_diagonal(K, K.diagonal() + self.noise.variance(theta))
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
         return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
 
     def marginal(self, theta: Theta) -> Marginal | None:
         """log p(y) and what its gradient is made of; None where K is not positive definite."""
-        correlations, stretches = zip(*self._radial_matrices(theta), strict=True)
+        correlations, stretches = zip(*self._matrices(theta), strict=True)
         L, info = self._factor(correlations, theta)
         if info != 0:
             return None
         radials = correlations[1:], stretches
-        return Marginal.of(theta, L, self.values, self.trend_basis, radials)
+        return Marginal.of(theta, L, self.values, self.trend_basis, self.noise, radials)
 
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         """Log marginal likelihood and its gradient (see `Marginal`).
@@ -170,7 +147,7 @@ class DenseEngine:
         ValueError
             If K is not positive definite in double precision.
         """
-        L, info = self._factor([R for R, _ in self._radial_matrices(theta)], theta)
+        L, info = self._factor([R for R, _ in self._matrices(theta)], theta)
         if info != 0:
             lengths = ", ".join(f"{scale.lengthscale:.3g}" for scale in theta.scales)
             raise ValueError(
@@ -182,117 +159,3 @@ class DenseEngine:
         whitener, _ = dtrtri(L, lower=1)
         weights = whitener.T @ (whitener @ self.values)
         return DenseConditional(self, theta, target, whitener, weights)
-
-
-@dataclass(frozen=True)
-class DenseConditional:
-    """f | y, theta in closed form: mean C' K^-1 y, covariance V - C' K^-1 C.
-
-    `surface` is H b + Z, `process` is Z alone; b is integrated out in both.
-    """
-
-    engine: DenseEngine
-    theta: Theta
-    target: Target
-    whitener: FloatArray  # L^-1 with K = L L': products with it run twice as fast as solves
-    weights: FloatArray  # K^-1 y
-
-    def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
-        """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
-        return COEFFICIENT_SD * self.engine.trend.jets(points, order)
-
-    def _cross(self, points: FloatArray, order: int) -> FloatArray:
-        """Prior covariance of the target's jets with the data, shape (p, c, n)."""
-        coords = self.engine.coords
-        trend = None
-        if self.target == "surface":
-            basis = self._trend_jets(points, order)
-            trend = np.zeros((*basis.shape[:2], len(coords)))
-            for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
-                trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
-        return cross_covariance(self.engine.kernel, self.theta.scales, points, coords, order, trend)
-
-    def _blocks(self, count: int, columns: int) -> list[slice]:
-        """Slices of `count` groups with `columns` jet components each."""
-        rows = max(FEWEST_POINTS * 6, BLOCK_ENTRIES // len(self.engine.coords), columns)
-        step = rows // columns
-        return [slice(start, start + step) for start in range(0, count, step)]
-
-    def mean(self, points: FloatArray, order: int) -> FloatArray:
-        """See `Conditional.mean`."""
-        blocks = self._blocks(len(points), 6)
-        return np.concatenate([self._cross(points[b], order) @ self.weights for b in blocks])
-
-    def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
-        """See `Conditional.groups`."""
-        g, k, d = points.shape
-        # Single points are all alike, as the process is stationary: one stands for them.
-        alike = self._prior(points[:1], order) if k == 1 else None
-        size = k * jet.size(d, order)
-        mean, covariance = np.empty((g, size)), np.empty((g, size, size))
-        for b in self._blocks(g, 6 * k):
-            covariance[b] = self._prior(points[b], order) if alike is None else alike
-            C = self._cross(points[b].reshape(-1, d), order)
-            mean[b] = (C @ self.weights).reshape(-1, size)
-            A = C.reshape(-1, C.shape[-1])
-            times_transposed(A, self.whitener)  # now C L'^-1
-            subtract_grams(A.reshape(-1, size, C.shape[-1]), covariance[b])
-        if self.target == "surface":
-            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, size, -1)
-            covariance += basis @ basis.transpose(0, 2, 1)
-        return mean, covariance
-
-    def _prior(self, points: FloatArray, order: int) -> FloatArray:
-        """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
-        g, k, _ = points.shape
-        h = points[:, :, None, :] - points[:, None, :, :]
-        V = jet_covariance(self.engine.kernel, self.theta.scales, h, order)
-        return V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
-
-    def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
-        """See `Conditional.joint`."""
-        prior = functional_covariance(self.engine.kernel, self.theta.scales, functional)
-        return self.given_data(*self._rows(functional), prior)
-
-    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
-        """See `Conditional.marginal`."""
-        if functional.segments is None:
-            mean, covariance = self.joint(functional)
-            return mean, np.diag(covariance)
-        prior = segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
-        return self.given_data(*self._rows(functional), prior)
-
-    def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
-        """Prior covariance of the process's rows with the data (q, n), and of the trend (q, k)."""
-        engine = self.engine
-        C = functional_cross_covariance(engine.kernel, self.theta.scales, functional, engine.coords)
-        return C, functional.apply(self._trend_jets(functional.nodes, functional.order))
-
-    def on_line(self, rows: OnLine, *, joint: bool) -> tuple[FloatArray, FloatArray]:
-        """See `Conditional.on_line`."""
-        engine = self.engine
-        C = rows.cross_covariance(engine.kernel, self.theta.scales, engine.coords)
-        prior = (rows.covariance if joint else rows.variances)(engine.kernel, self.theta.scales)
-        return self.given_data(C, COEFFICIENT_SD * rows.basis(engine.trend), prior)
-
-    def given_data(
-        self, cross: FloatArray, basis: FloatArray, prior: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Mean (q,) and covariance or variances, as `prior`, of linear functionals of the field.
-
-        Of the process's part: `cross` (q, n) with the data, and `prior`, (q, q) or (q,) for each
-        row by itself; both are overwritten. `basis` (q, k) is the rows of `_trend_jets`.
-        """
-        if self.target == "surface":
-            cross += basis @ self.engine.trend_basis.T
-            prior += basis @ basis.T if prior.ndim == 2 else np.sum(basis**2, axis=1)
-        mean = cross @ self.weights
-        times_transposed(cross, self.whitener)
-        if prior.ndim == 1:
-            return mean, prior - np.sum(cross**2, axis=1)
-        subtract_grams(cross[None], prior[None])
-        return mean, prior
-
-    def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
-        """See `Conditional.path`."""
-        return draw_path(self, rng, domain)

@@ -10,15 +10,18 @@ from scipy.linalg.lapack import dpotri, dpotrs, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.compiled.rows import weighted_trace
+from womble.engines.noise import Noise
 from womble.hyperparameters import Theta
 
 
 @dataclass(frozen=True, eq=False)
 class Marginal:
-    r"""log p(y) of y ~ N(0, K), K = sum_c sigma_c^2 R_c + tau^2 I + H B H', where K = L L'.
+    r"""log p(y) of y ~ N(0, K), K = sum_c sigma_c^2 R_c + N + H B H', where K = L L'.
 
     .. math:: \log p(y) = -\tfrac12 y' a - \tfrac12 \log |2 \pi K|, \qquad a = K^{-1} y, \qquad
               d \log p / d\theta = \tfrac12 \mathrm{tr} [(a a' - K^{-1})\, dK / d\theta]
+
+    N is the diagonal matrix of the noise.
 
     Attributes
     ----------
@@ -30,6 +33,7 @@ class Marginal:
         K^-1 on and above the diagonal.
     of_covariance, of_trend : float
         tr[(a a' - K^-1) M] for M = K and H B H'.
+    noise : Noise
     correlations : list of arrays, shape (n, n)
         R_c of all components but the first.
     stretches : list of arrays, shape (n, n)
@@ -46,6 +50,7 @@ class Marginal:
     inverse: FloatArray
     of_covariance: float
     of_trend: float
+    noise: Noise
     correlations: Sequence[FloatArray]
     stretches: Sequence[FloatArray]
 
@@ -56,6 +61,7 @@ class Marginal:
         L: FloatArray,
         values: FloatArray,
         trend_basis: FloatArray,
+        noise: Noise,
         radials: tuple[Sequence[FloatArray], Sequence[FloatArray]],
     ) -> Marginal:
         """From the Cholesky factor, which it overwrites.
@@ -69,6 +75,7 @@ class Marginal:
             y.
         trend_basis : array, shape (n, k)
             H B^(1/2).
+        noise : Noise
         radials
             `correlations` and `stretches`.
         """
@@ -78,19 +85,19 @@ class Marginal:
         half, _ = dtrtrs(L, trend_basis, lower=1)
         of_trend = np.sum((a @ trend_basis) ** 2) - np.sum(half**2)
         inverse, _ = dpotri(L, lower=1, overwrite_c=1)  # lower triangle, zeros above
-        return cls(theta, value, a, inverse.T, values @ a - len(a), of_trend, *radials)
+        return cls(theta, value, a, inverse.T, values @ a - len(a), of_trend, noise, *radials)
 
     def gradient(self) -> list[float]:
         """d log p by the scales' lengthscale and amplitude in turn, then by noise_sd.
 
         One component needs a product of matrices entry by entry for its lengthscale alone: for its
-        amplitude sigma^2 R = K - tau^2 I - H B H' - .., and K a = y, K^-1 K = I.
+        amplitude sigma^2 R = K - N - H B H' - .., and K a = y, K^-1 K = I.
         """
         theta, inverse = self.theta, self.inverse
-        of_identity = self.a @ self.a - np.trace(inverse)
-        rest = self.of_covariance - theta.noise_sd**2 * of_identity - self.of_trend
+        of_each = self.a**2 - np.diag(inverse)
+        rest = self.of_covariance - self.noise.variance(theta) @ of_each - self.of_trend
         traces = [
-            scale.amplitude**2 * (weighted_trace(R, self.a, inverse) + of_identity)
+            scale.amplitude**2 * weighted_trace(R, self.a, inverse)
             for scale, R in zip(theta.scales[1:], self.correlations, strict=True)
         ]
         out = []
@@ -100,4 +107,4 @@ class Marginal:
             of_stretch = weighted_trace(stretch, self.a, inverse)
             out.append(-0.5 * scale.amplitude**2 / scale.lengthscale * of_stretch)
             out.append(of_correlation / scale.amplitude)
-        return [*out, theta.noise_sd * of_identity]
+        return [*out, theta.noise_sd * (self.noise.share @ of_each)]

@@ -24,10 +24,12 @@ from womble.arrays import FloatArray
 from womble.covariance import Scale, kernel_sums
 from womble.engines.fourier import FourierPath, FourierPrior, component_priors
 from womble.kernels import Correlation
+from womble.slope_covariance import slope_sums
 from womble.trend import COEFFICIENT_SD
 
 if TYPE_CHECKING:
-    from womble.engines.dense import DenseConditional, DenseEngine
+    from womble.engines.conditional import DenseConditional
+    from womble.engines.dense import DenseEngine
 
 # Of `update_error`, in posterior sds. Measured, the mean of a jet errs 3 to 30 times less than that
 # bound (nu = 3/2, 5/2, 7/2; noise 0.003 to 0.3 sd; even and clustered data), by 0.5% of an sd here.
@@ -46,7 +48,7 @@ class Component:
     scale : Scale
     fourier : FourierPath
         The prior path; with the update's kernel sum where the band is wide enough for it.
-    kernel_weights : array, shape (n,), or None
+    kernel_weights : array, shape (n,) or (n + m,), or None
         v, where the kernel is summed over the data; None where the band holds that sum.
     """
 
@@ -55,12 +57,15 @@ class Component:
     fourier: FourierPath
     kernel_weights: FloatArray | None
 
-    def jets(self, points: FloatArray, coords: FloatArray, order: int) -> FloatArray:
-        """Jets at `points` (p, d), shape (p, c), with data at `coords` (n, d)."""
+    def jets(self, points: FloatArray, engine: DenseEngine, order: int) -> FloatArray:
+        """Jets at `points` (p, d), shape (p, c), with the engine's data."""
         out = self.fourier.jets(points, order)
-        if self.kernel_weights is not None:
-            v = self.kernel_weights
-            out += kernel_sums(self.kernel, self.scale, points, coords, v, order)
+        if self.kernel_weights is None:
+            return out
+        v, to_slopes = np.split(self.kernel_weights, [len(engine.coords)])
+        out += kernel_sums(self.kernel, self.scale, points, engine.coords, v, order)
+        if engine.slopes is not None:
+            out += slope_sums(self.kernel, self.scale, points, engine.slopes, to_slopes, order)
         return out
 
 
@@ -94,7 +99,7 @@ class DensePath:
 
     def _tile(self, points: FloatArray, order: int) -> FloatArray:
         engine = self.engine
-        out = sum(part.jets(points, engine.coords, order) for part in self.components)
+        out = sum(part.jets(points, engine, order) for part in self.components)
         if self.trend_weights is not None:
             out += engine.trend.jets(points, order) @ self.trend_weights
         return out
@@ -116,8 +121,8 @@ def draw_path(
     priors = component_priors(engine.kernel, theta.scales, domain)
     drawn = [prior.draw(rng) for prior in priors]
     b0 = rng.standard_normal(engine.trend_basis.shape[1])
-    e = theta.noise_sd * rng.standard_normal(len(engine.values))
-    field = sum(path.jets(engine.coords, 0)[:, 0] for path in drawn)
+    e = engine.noise.draw(theta, rng)
+    field = sum(engine.observed(path.jets) for path in drawn)
     residual = engine.values - engine.trend_basis @ b0 - field - e
     v = conditional.whitener.T @ (conditional.whitener @ residual)
     trend_weights = None
@@ -145,13 +150,14 @@ def update_error(conditional: DenseConditional, prior: FourierPrior) -> float:
     contains the tail's. For other data, and residuals from a prior path, it is
     :math:`1 + y' K^{-1} y / n` times as much.
 
-    Infinite where there is no noise.
+    Infinite where there is no noise, and with slopes, which tell more of the tail than values do.
     """
     engine, theta = conditional.engine, conditional.theta
-    if theta.noise_sd == 0:
+    noise = engine.noise.variance(theta).min()
+    if noise == 0 or engine.slopes is not None:
         return np.inf
     cells = np.floor(engine.coords * prior.torus.edge / (2 * np.pi))
     _, counts = np.unique(cells, axis=0, return_counts=True)
     share = counts.max() * prior.tail_share(0)
     misfit = 1 + engine.values @ conditional.weights / len(engine.values)
-    return float(prior.scale.amplitude / theta.noise_sd * np.sqrt(share * misfit))
+    return float(prior.scale.amplitude * np.sqrt(share * misfit / noise))

@@ -23,7 +23,7 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, cross_covariance, jet_covariance
-from womble.engines.dense import BLOCK_ENTRIES, FEWEST_POINTS
+from womble.engines.conditional import BLOCK_ENTRIES, FEWEST_POINTS
 from womble.kernels import Correlation
 
 

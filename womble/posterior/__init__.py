@@ -12,6 +12,7 @@ from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.across import AcrossLines
 from womble.posterior.antiderivatives import Antiderivatives
+from womble.posterior.areas import Areas
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
 from womble.spatial_data import query_points
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines, AcrossLines, Antiderivatives):
+class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes
@@ -32,7 +33,7 @@ class Posterior(Maps, Lines, AcrossLines, Antiderivatives):
         Hyperparameters in user units, dimensions (chain, draw); a single draw where they were
         given.
     sample_stats : xarray.Dataset or None
-        NUTS statistics; None where the hyperparameters were given.
+        NUTS statistics; None where the hyperparameters were given, or came without them.
     engine : str
         Which engine runs, and why.
     """
@@ -121,7 +122,7 @@ class Posterior(Maps, Lines, AcrossLines, Antiderivatives):
         from womble.paths import draw_paths, path_domain
 
         rng = np.random.default_rng(rng)
-        box = path_domain(self.data.coords, domain)
+        box = path_domain(self.data.sites, domain)
         return draw_paths(self.ensemble(target, samples, rng), self.kernel, box, rng, progress)
 
     def save(self, path: str | Path) -> None:

@@ -40,8 +40,8 @@ class Fitted:
 
     @property
     def given(self) -> bool:
-        """Whether the hyperparameters were given and not sampled."""
-        return self.sample_stats is None
+        """Whether the hyperparameters were given, a single draw, and not sampled."""
+        return self.sample_stats is None and self.draws["noise_sd"].size == 1
 
     @cached_property
     def layout(self) -> Layout:
@@ -154,7 +154,7 @@ class Fitted:
 
         dx, dy = grid.spacing
         low, high = (grid.x.min() - dx, grid.y.min() - dy), (grid.x.max() + dx, grid.y.max() + dy)
-        return path_domain(self.data.coords, (*low, *high))
+        return path_domain(self.data.sites, (*low, *high))
 
     def _shortest(self, min_length: float | None) -> float:
         """Shortest line; by default 5% of the largest distance between data."""
@@ -167,5 +167,6 @@ class Fitted:
         return f"log {name}" if self.data.transform == "log" and not response else name
 
     def _source(self) -> str:
-        how = "given hyperparameters" if self.given else "NUTS"
+        sampled = "posterior draws" if self.sample_stats is None else "NUTS"
+        how = "given hyperparameters" if self.given else sampled
         return f"womble: {self.kernel!r}, {self.trend} trend, {how}, n = {len(self.data.values)}"

@@ -1,0 +1,171 @@
+"""The field given data and hyperparameters, in closed form by the data's Cholesky factor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from womble import jet
+from womble.arrays import FloatArray
+from womble.compiled.rows import subtract_grams
+from womble.compiled.triangular import times_transposed
+from womble.covariance import cross_covariance, jet_covariance
+from womble.engines.base import Target
+from womble.engines.paths import DensePath, draw_path
+from womble.functional import Functional
+from womble.functional_covariance import (
+    functional_covariance,
+    functional_cross_covariance,
+    segment_variances,
+)
+from womble.hyperparameters import Theta
+from womble.primitive import OnLine
+from womble.slope_covariance import functional_slope_covariance, slope_cross_covariance
+from womble.trend import COEFFICIENT_SD
+
+if TYPE_CHECKING:
+    from womble.engines.dense import DenseEngine
+
+# Numbers in the largest array of one block of points, 1 MB: it stays in a core's cache. At least so
+# many points, as each block reads the whole Cholesky factor.
+BLOCK_ENTRIES = 125_000
+FEWEST_POINTS = 32
+
+
+@dataclass(frozen=True)
+class DenseConditional:
+    """f | y, theta in closed form: mean C' K^-1 y, covariance V - C' K^-1 C.
+
+    `surface` is H b + Z, `process` is Z alone; b is integrated out in both.
+    """
+
+    engine: DenseEngine
+    theta: Theta
+    target: Target
+    whitener: FloatArray  # L^-1 with K = L L': products with it run twice as fast as solves
+    weights: FloatArray  # K^-1 y
+
+    def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
+        return COEFFICIENT_SD * self.engine.trend.jets(points, order)
+
+    def _cross(self, points: FloatArray, order: int) -> FloatArray:
+        """Prior covariance of the target's jets with the data, shape (p, c, n)."""
+        coords = self.engine.coords
+        trend = None
+        if self.target == "surface":
+            basis = self._trend_jets(points, order)
+            trend = np.zeros((*basis.shape[:2], len(self.weights)))
+            for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
+                trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
+        if self.engine.slopes is not None:
+            return self._cross_with_slopes(points, order, trend)
+        return cross_covariance(self.engine.kernel, self.theta.scales, points, coords, order, trend)
+
+    def _cross_with_slopes(
+        self, points: FloatArray, order: int, trend: FloatArray | None
+    ) -> FloatArray:
+        kernel, scales, engine = self.engine.kernel, self.theta.scales, self.engine
+        wanted = tuple(jet.components(points.shape[1], order))
+        of_values = cross_covariance(kernel, scales, points, engine.coords, order)
+        of_slopes = slope_cross_covariance(kernel, scales, points, engine.slopes, wanted)
+        C = np.concatenate([of_values, of_slopes], axis=2)
+        return C if trend is None else C + trend
+
+    def _blocks(self, count: int, columns: int) -> list[slice]:
+        """Slices of `count` groups with `columns` jet components each."""
+        rows = max(FEWEST_POINTS * 6, BLOCK_ENTRIES // len(self.weights), columns)
+        step = rows // columns
+        return [slice(start, start + step) for start in range(0, count, step)]
+
+    def mean(self, points: FloatArray, order: int) -> FloatArray:
+        """See `Conditional.mean`."""
+        blocks = self._blocks(len(points), 6)
+        return np.concatenate([self._cross(points[b], order) @ self.weights for b in blocks])
+
+    def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.groups`."""
+        g, k, d = points.shape
+        # Single points are all alike, as the process is stationary: one stands for them.
+        alike = self._prior(points[:1], order) if k == 1 else None
+        size = k * jet.size(d, order)
+        mean, covariance = np.empty((g, size)), np.empty((g, size, size))
+        for b in self._blocks(g, 6 * k):
+            covariance[b] = self._prior(points[b], order) if alike is None else alike
+            C = self._cross(points[b].reshape(-1, d), order)
+            mean[b] = (C @ self.weights).reshape(-1, size)
+            A = C.reshape(-1, C.shape[-1])
+            times_transposed(A, self.whitener)  # now C L'^-1
+            subtract_grams(A.reshape(-1, size, C.shape[-1]), covariance[b])
+        if self.target == "surface":
+            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, size, -1)
+            covariance += basis @ basis.transpose(0, 2, 1)
+        return mean, covariance
+
+    def _prior(self, points: FloatArray, order: int) -> FloatArray:
+        """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
+        g, k, _ = points.shape
+        h = points[:, :, None, :] - points[:, None, :, :]
+        V = jet_covariance(self.engine.kernel, self.theta.scales, h, order)
+        return V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
+
+    def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.joint`."""
+        prior = functional_covariance(self.engine.kernel, self.theta.scales, functional)
+        return self.given_data(*self._rows(functional), prior)
+
+    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.marginal`."""
+        if functional.segments is None:
+            mean, covariance = self.joint(functional)
+            return mean, np.diag(covariance)
+        prior = segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
+        return self.given_data(*self._rows(functional), prior)
+
+    def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """Prior covariance of the process's rows with the data (q, n), and of the trend (q, k)."""
+        engine = self.engine
+        C = functional_cross_covariance(engine.kernel, self.theta.scales, functional, engine.coords)
+        if engine.slopes is not None:
+            of_slopes = functional_slope_covariance(
+                engine.kernel, self.theta.scales, functional, engine.slopes
+            )
+            C = np.concatenate([C, of_slopes], axis=1)
+        return C, functional.apply(self._trend_jets(functional.nodes, functional.order))
+
+    def on_line(self, rows: OnLine, *, joint: bool) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.on_line`."""
+        engine = self.engine
+        kernel, scales = engine.kernel, self.theta.scales
+        C = rows.cross_covariance(kernel, scales, engine.coords)
+        if engine.slopes is not None:
+            x, directions = engine.slopes.coords, engine.slopes.directions[:, 0]
+            C = np.concatenate(
+                [C, directions * rows.cross_covariance(kernel, scales, x, 1)], axis=1
+            )
+        prior = (rows.covariance if joint else rows.variances)(kernel, scales)
+        return self.given_data(C, COEFFICIENT_SD * rows.basis(engine.trend), prior)
+
+    def given_data(
+        self, cross: FloatArray, basis: FloatArray, prior: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean (q,) and covariance or variances, as `prior`, of linear functionals of the field.
+
+        Of the process's part: `cross` (q, n) with the data, and `prior`, (q, q) or (q,) for each
+        row by itself; both are overwritten. `basis` (q, k) is the rows of `_trend_jets`.
+        """
+        if self.target == "surface":
+            cross += basis @ self.engine.trend_basis.T
+            prior += basis @ basis.T if prior.ndim == 2 else np.sum(basis**2, axis=1)
+        mean = cross @ self.weights
+        times_transposed(cross, self.whitener)
+        if prior.ndim == 1:
+            return mean, prior - np.sum(cross**2, axis=1)
+        subtract_grams(cross[None], prior[None])
+        return mean, prior
+
+    def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
+        """See `Conditional.path`."""
+        return draw_path(self, rng, domain)

@@ -1,0 +1,83 @@
+"""What was observed: values, and slopes where there are any, each with its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from womble import jet
+from womble.arrays import FloatArray
+from womble.engines.noise import Noise
+from womble.kernels import Kernel
+from womble.slopes import Slopes
+from womble.trend import COEFFICIENT_SD, Trend
+
+
+@dataclass(frozen=True)
+class Observations:
+    r"""A kernel and a trend with the data, all in scaled coordinates and values.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    trend : Trend
+    coords : array, shape (n, d)
+        Of the values. Scaled: centred, with rms radius 1.
+    values : array, shape (n,) or (n + m,)
+        Scaled: centred, with sd 1; and behind them the m slopes, where there are any.
+    measurement_sd : array, shape (n,), optional
+        Known part of the noise of each value, scaled.
+    slopes : Slopes, optional
+        Scaled; where and how the slopes were measured.
+    """
+
+    kernel: Kernel
+    trend: Trend
+    coords: FloatArray
+    values: FloatArray
+    measurement_sd: FloatArray | None = None
+    slopes: Slopes | None = None
+
+    @cached_property
+    def noise(self) -> Noise:
+        """Of the observations."""
+        known = np.zeros(len(self.coords)) if self.measurement_sd is None else self.measurement_sd
+        share = np.ones(len(known))
+        if self.slopes is not None:
+            known = np.concatenate([known, self.slopes.noise_sd])
+            share = np.concatenate([share, np.zeros(len(self.slopes.values))])
+        return Noise(share, known**2)
+
+    @cached_property
+    def sites(self) -> FloatArray:
+        """Locations of the observations, shape (n, d) or (n + m, d)."""
+        if self.slopes is None:
+            return self.coords
+        return np.concatenate([self.coords, self.slopes.coords])
+
+    def observed(self, jets: Callable[[FloatArray, int], FloatArray]) -> FloatArray:
+        """What a function of location shows at the observations, without noise.
+
+        Parameters
+        ----------
+        jets : function
+            Of points (p, d) and order, giving shape (p, c, ...).
+        """
+        values = jets(self.coords, 0)[:, 0]
+        if self.slopes is None:
+            return values
+        gradients = jet.gradient(np.moveaxis(jets(self.slopes.coords, 1), 1, -1), self.dimension)
+        return np.concatenate([values, self.slopes.of(np.moveaxis(gradients, -1, 1))])
+
+    @property
+    def dimension(self) -> int:
+        """Number d of coordinates."""
+        return self.coords.shape[1]
+
+    @cached_property
+    def trend_basis(self) -> FloatArray:
+        """H B^(1/2), shape (n, k)."""
+        return COEFFICIENT_SD * self.observed(self.trend.jets)

@@ -1,0 +1,153 @@
+"""Readers of what else was measured: noise of each value, and slopes of the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from womble.arrays import FloatArray
+from womble.readers import float_array, query_points, raster_axes
+from womble.slopes import Slopes
+from womble.spatial_data import SpatialData, require_same_crs
+
+
+def read_measurement_sd(given: Any, source: Any, data: SpatialData) -> FloatArray:
+    """The known noise of the rows that were kept, shape (n,).
+
+    Parameters
+    ----------
+    given : str, number or array
+        See `FieldModel.fit`.
+    source : GeoDataFrame, tuple or DataArray
+        What `data` were read from.
+    data : SpatialData
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, it does not have an entry for each row, or one is negative,
+        missing or infinite.
+    """
+    import xarray as xr
+
+    if isinstance(given, str):
+        if given not in getattr(source, "columns", ()):
+            raise ValueError(
+                f"`measurement_sd` must name a column of the GeoDataFrame; got {given!r}. Give an "
+                "array otherwise."
+            )
+        given = source[given].to_numpy(dtype=float, na_value=np.nan)
+    if isinstance(given, xr.DataArray):
+        given = given.transpose(*reversed(raster_axes(given, "measurement_sd"))).to_numpy()
+    sd = float_array(given, "measurement_sd")
+    rows = source.size if isinstance(source, xr.DataArray) else _length(source)
+    if sd.ndim > 0 and sd.size != rows:
+        raise ValueError(
+            f"`measurement_sd` must be a number or have one entry for each of the {rows} rows of "
+            f"the data; got shape {sd.shape}."
+        )
+    kept = np.full(len(data.values), sd) if sd.ndim == 0 else sd.ravel()[data.rows]
+    bad = ~(np.isfinite(kept) & (kept >= 0))
+    if bad.any():
+        raise ValueError(
+            f"`measurement_sd` must be finite and at least 0; {bad.sum()} of {len(kept)} are not. "
+            "Drop those rows, or give 0 where all of the noise is unknown."
+        )
+    return kept
+
+
+def _length(source: Any) -> int:
+    return len(source[1]) if isinstance(source, tuple) else len(source)
+
+
+def read_slopes(gradient_data: Any, data: SpatialData) -> Slopes:
+    """Slopes from either form that `FieldModel.fit` takes.
+
+    Parameters
+    ----------
+    gradient_data : (coords, gradients, noise_sd) or (coords, directions, slopes, noise_sd)
+        See `FieldModel.fit`.
+    data : SpatialData
+        Their dimension and CRS.
+
+    Raises
+    ------
+    TypeError
+        If it is no tuple.
+    ValueError
+        If a shape, number or direction cannot be used, the locations are in another CRS, or
+        nothing was measured.
+    """
+    if not isinstance(gradient_data, tuple) or len(gradient_data) not in (3, 4):
+        what = type(gradient_data).__name__
+        if isinstance(gradient_data, tuple):
+            what = f"a tuple of {len(gradient_data)}"
+        raise TypeError(
+            "`gradient_data` must be a tuple (coords, gradients, noise_sd), or (coords, "
+            f"directions, slopes, noise_sd) for slopes along directions; got {what}."
+        )
+    where, d = gradient_data[0], data.coords.shape[1]
+    if hasattr(where, "crs"):
+        require_same_crs(where, data.crs, "gradient_data")
+    coords = query_points(where, d, "gradient_data coords")
+    m = len(coords)
+    if len(gradient_data) == 3:
+        values = _shaped(gradient_data[1], (m, d), "gradients")
+        axes = np.broadcast_to(np.eye(d), (m, d, d))
+        places = np.broadcast_to(coords[:, None], (m, d, d))
+    else:
+        values = _shaped(gradient_data[2], (m,), "slopes")
+        axes = _unit(_shaped(gradient_data[1], (m, d), "directions"))
+        places = coords
+    noise = _noise(gradient_data[-1], values)
+    measured = ~np.isnan(values)
+    if not measured.any():
+        raise ValueError("`gradient_data` must hold at least one slope that is not NaN; got none.")
+    if np.isinf(values).any():
+        raise ValueError(
+            "the slopes of `gradient_data` must be finite, or NaN where not measured; got infinity."
+        )
+    return Slopes(places[measured], axes[measured], values[measured], noise[measured])
+
+
+def _shaped(given: Any, shape: tuple[int, ...], name: str) -> FloatArray:
+    array = float_array(given, name)
+    if array.shape != shape and array.size == np.prod(shape) and shape[-1] == 1:
+        array = array.reshape(shape)  # on a line, one number a location
+    if array.shape != shape:
+        raise ValueError(
+            f"the {name} of `gradient_data` must have shape {shape}, a row per location; got "
+            f"{array.shape}."
+        )
+    return array
+
+
+def _unit(directions: FloatArray) -> FloatArray:
+    length = np.linalg.norm(directions, axis=1)
+    if not (np.isfinite(length) & (length > 0)).all():
+        raise ValueError(
+            "the directions of `gradient_data` must be finite vectors other than 0; the slope is "
+            "per unit of length along them, whatever their own."
+        )
+    return directions / length[:, None]
+
+
+def _noise(given: Any, values: FloatArray) -> FloatArray:
+    """Standard deviations in the shape of the values."""
+    noise = float_array(given, "noise_sd")
+    if noise.shape == values.shape[:1] and values.ndim == 2 and noise.shape != values.shape:
+        noise = noise[:, None]
+    if noise.shape not in ((), values.shape, (len(values), 1)):
+        raise ValueError(
+            "the noise_sd of `gradient_data` must be a number, one a location, or of the shape of "
+            f"the slopes, {values.shape}; got shape {noise.shape}."
+        )
+    noise = np.broadcast_to(noise, values.shape)
+    known = noise[~np.isnan(values)]
+    if not (np.isfinite(known) & (known >= 0)).all():
+        raise ValueError(
+            "the noise_sd of `gradient_data` must be finite and at least 0 wherever a slope was "
+            "measured, in link units per coordinate unit."
+        )
+    return noise
