@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.covariates import Covariates, read_table
 from womble.readers import (
     Table,
     looks_like_degrees,
@@ -22,6 +24,7 @@ from womble.warn import warn
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import pandas as pd
     import pyproj
 
 __all__ = ["SpatialData", "query_points", "require_same_crs", "spatial_data"]
@@ -57,6 +60,7 @@ class SpatialData:
         position in its values flattened in (y, x) order.
     centred : bool
         Whether the mean is taken off inside: not where a model has no trend, and so mean 0.
+    covariates : Covariates or None
     """
 
     coords: FloatArray
@@ -68,6 +72,7 @@ class SpatialData:
     transform: Literal["log"] | None
     rows: npt.NDArray[np.intp] | None = None
     centred: bool = True
+    covariates: Covariates | None = None
 
     @property
     def scaling(self) -> Scaling:
@@ -97,6 +102,7 @@ def spatial_data(
     *,
     transform: Literal["log"] | None = None,
     units: str | None = None,
+    covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
 ) -> SpatialData:
     """Check `data` and turn it into `SpatialData`.
 
@@ -112,12 +118,15 @@ def spatial_data(
         Applied to the values; they must then be positive.
     units : str, optional
         Units of the response; by default `data.attrs["units"]` (of the column, for a GeoDataFrame).
+    covariates : sequence of str, DataFrame or mapping of str to arrays
+        Columns of the GeoDataFrame, or the columns themselves with a row for each of the data;
+        numbers or categories.
 
     Warns
     -----
     UserWarning
-        Rows without value or location are dropped, and counted; or there is no CRS and the
-        coordinates look like degrees (see `looks_like_degrees`).
+        Rows without value, location or covariate are dropped, and counted; or there is no CRS and
+        the coordinates look like degrees (see `looks_like_degrees`).
 
     Raises
     ------
@@ -125,7 +134,8 @@ def spatial_data(
         `data` is none of the above, or not numeric.
     ValueError
         Geographic CRS, infinite numbers, fewer than 10 distinct locations, locations on one line,
-        constant values, log of a value that is not positive, unknown transform.
+        constant values, log of a value that is not positive, unknown transform; covariates that
+        are constant, repeat one another or are not there.
     """
     if transform not in (None, "log"):
         raise ValueError(
@@ -138,6 +148,11 @@ def spatial_data(
     known = ~np.isnan(table.values)
     _warn_dropped(located, "no location")
     _warn_dropped(known | ~located, f"a missing value in {table.name!r}")
+    columns = _columns(data, covariates, table) if len(covariates) else None
+    if columns is not None:
+        complete = columns.notna().all(axis=1).to_numpy()
+        _warn_dropped(complete | ~(located & known), "a missing covariate")
+        known &= complete
     keep = np.flatnonzero(located & known)
     coords, values = table.coords[keep], table.values[keep]
     _require_finite(coords, values, table.name)
@@ -152,7 +167,15 @@ def spatial_data(
         crs=table.crs,
         transform=transform,
         rows=table.rows[keep],
+        covariates=None if columns is None else Covariates.of(columns.iloc[keep]),
     )
+
+
+def _columns(data: Any, covariates: Any, table: Table) -> pd.DataFrame:
+    """The covariates of the table's rows."""
+    # A raster's rows are those of its cells that are not missing.
+    count = data.size if hasattr(data, "dims") else len(table.values)
+    return read_table(data, covariates, count).iloc[table.rows].reset_index(drop=True)
 
 
 def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None:

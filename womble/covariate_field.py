@@ -1,0 +1,164 @@
+"""Covariates that are known everywhere: a raster or a function, with their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from womble import jet
+from womble.arrays import FloatArray
+from womble.covariates import Covariate
+from womble.readers import raster_axes, raster_crs
+from womble.scaling import Scaling
+from womble.spatial_data import require_same_crs
+
+if TYPE_CHECKING:
+    import pyproj
+    import xarray as xr
+    from scipy.interpolate import RectBivariateSpline
+
+# A spline of this degree has continuous second derivatives, which Hessians are made of.
+DEGREE = 3
+
+
+class CovariateField(Protocol):
+    """A covariate as a function of location, in the user's units."""
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """Value and derivatives at `points` (p, 2), shape (p, c)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class RasterField:
+    """The cubic spline through the centres of a raster's cells.
+
+    Attributes
+    ----------
+    name : str
+    spline : RectBivariateSpline
+    low, high : array, shape (2,)
+        First and last cell centre: the spline is not continued beyond them.
+    """
+
+    name: str
+    spline: RectBivariateSpline
+    low: FloatArray
+    high: FloatArray
+
+    @classmethod
+    def of(cls, name: str, raster: xr.DataArray, crs: pyproj.CRS | None) -> RasterField:
+        """A raster with dimensions x and y, or easting and northing.
+
+        Raises
+        ------
+        ValueError
+            If it is in another CRS than the data, has missing cells or fewer than 4 rows.
+        """
+        from scipy.interpolate import RectBivariateSpline
+
+        across, up = raster_axes(raster, f"covariate_fields[{name!r}]")
+        require_same_crs(raster_crs(raster), crs, f"covariate_fields[{name!r}]")
+        cells = raster.squeeze(drop=True).transpose(across, up).sortby([across, up])
+        x, y, z = (np.asarray(a, dtype=float) for a in (cells[across], cells[up], cells))
+        if min(z.shape) <= DEGREE:
+            raise ValueError(
+                f"covariate_fields[{name!r}] must have at least {DEGREE + 1} rows and columns; "
+                f"got {z.shape[::-1]}. A cubic spline goes through its cells."
+            )
+        if not np.isfinite(z).all():
+            raise ValueError(
+                f"covariate_fields[{name!r}] must have no missing cells; "
+                f"{(~np.isfinite(z)).sum()} of {z.size} are missing. Crop it to where it is known, "
+                "or fill it with raster.rio.interpolate_na()."
+            )
+        spline = RectBivariateSpline(x, y, z, kx=DEGREE, ky=DEGREE)
+        return cls(name, spline, np.array([x[0], y[0]]), np.array([x[-1], y[-1]]))
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """See `CovariateField.jets`.
+
+        Raises
+        ------
+        ValueError
+            If a point lies beyond the outermost cell centres.
+        """
+        outside = ((points < self.low) | (points > self.high)).any(axis=1)
+        if outside.any():
+            raise ValueError(
+                f"covariate_fields[{self.name!r}] must cover every location; {outside.sum()} of "
+                f"{len(points)} lie beyond its outermost cell centres. Give a larger raster, or a "
+                "grid within it."
+            )
+        x, y = points.T
+        parts = [
+            self.spline.ev(x, y, dx=indices.count(0), dy=indices.count(1))
+            for indices in jet.components(2, order)
+        ]
+        return np.stack(parts, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionField:
+    """A function of locations (p, 2) that returns value, gradient and Hessian, (p, 6)."""
+
+    name: str
+    function: Callable[[FloatArray], FloatArray]
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """See `CovariateField.jets`.
+
+        Raises
+        ------
+        ValueError
+            If the function returns another shape.
+        """
+        found = np.asarray(self.function(points), dtype=float)
+        whole = jet.size(points.shape[1], 2)
+        if found.shape != (len(points), whole):
+            raise ValueError(
+                f"covariate_fields[{self.name!r}] must return value, gradient and Hessian at each "
+                f"point, shape ({len(points)}, {whole}); got {found.shape}. Its derivatives are "
+                "never guessed: stack (x, x_1, x_2, x_11, x_12, x_22)."
+            )
+        return found[:, : jet.size(points.shape[1], order)]
+
+
+@dataclass(frozen=True, eq=False)
+class Standardised:
+    """A covariate field in scaled coordinates, centred and scaled like the data's column."""
+
+    field: CovariateField
+    covariate: Covariate
+    scaling: Scaling
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets at scaled `points` (p, d), shape (p, c)."""
+        users = self.scaling.origin + self.scaling.length * points
+        out = self.field.jets(users, order) / self.covariate.sd
+        out[:, 0] -= self.covariate.mean / self.covariate.sd
+        lengths = [self.scaling.length ** len(i) for i in jet.components(points.shape[1], order)]
+        return out * np.array(lengths)
+
+
+def covariate_field(name: str, given: Any, crs: pyproj.CRS | None) -> CovariateField:
+    """A raster or a function as a field.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    import xarray as xr
+
+    if isinstance(given, xr.DataArray):
+        return RasterField.of(name, given, crs)
+    if callable(given):
+        return FunctionField(name, given)
+    raise TypeError(
+        f"covariate_fields[{name!r}] must be a DataArray with dimensions x and y, or a function of "
+        f"points (p, 2) that returns their jets (p, 6); got {type(given).__name__}."
+    )
