@@ -25,6 +25,7 @@ from womble.engines.dense import DenseEngine
 from womble.functional import Functional
 from womble.hyperparameters import PLAIN, Theta
 from womble.kernels import Matern, SquaredExponential
+from womble.regression import Regression
 from womble.trend import COEFFICIENT_SD, Trend
 
 SCALE = Scale(amplitude=1.1, lengthscale=0.8)
@@ -42,7 +43,7 @@ every_target = pytest.mark.parametrize("target", TARGETS)
 
 
 def engine_of(kernel, trend, coords=COORDS, values=VALUES):
-    return DenseEngine(kernel, Trend(trend), coords, values)
+    return DenseEngine(kernel, Regression(Trend(trend)), coords, values)
 
 
 def data_covariance(kernel, trend, theta, coords=COORDS):

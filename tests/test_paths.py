@@ -14,6 +14,7 @@ from womble.engines.ensemble import Ensemble
 from womble.engines.fourier import FourierPrior
 from womble.hyperparameters import PLAIN
 from womble.paths import draw_paths, path_domain
+from womble.regression import Regression
 from womble.trend import Trend
 
 KERNELS = [Matern(1.5), Matern(2.5), Matern(3.5), SquaredExponential()]
@@ -94,7 +95,9 @@ def test_the_bands_update_errs_by_no_more_than_the_bound(kernel, noise_sd, monke
     monkeypatch.setattr(fourier, "MOST_MODES", 41)
     prior = FourierPrior(kernel, theta.scales[0], domain)
     values = prior.draw(rng).jets(coords, 0)[:, 0] + noise_sd * rng.normal(size=60)
-    conditional = DenseEngine(kernel, Trend("constant"), coords, values).condition(theta)
+    conditional = DenseEngine(kernel, Regression(Trend("constant")), coords, values).condition(
+        theta
+    )
     found = []
     for tolerance in (0.0, np.inf):
         monkeypatch.setattr(paths, "UPDATE_TOLERANCE", tolerance)

@@ -10,6 +10,7 @@ from womble.engines import fourier
 from womble.engines.dense import DenseEngine
 from womble.hyperparameters import PLAIN
 from womble.kernels import Matern, SquaredExponential
+from womble.regression import Regression
 from womble.trend import Trend
 
 # With the modes a side that paths have by default, and so few that the tail matters.
@@ -28,7 +29,9 @@ def test_paths_have_the_joint_posterior_law(kernel, modes, monkeypatch):
     coords = rng.uniform(size=(200, 2))
     prior = fourier.FourierPrior(kernel, theta.scales[0], domain)
     values = prior.draw(rng).jets(coords, 0)[:, 0] + theta.noise_sd * rng.standard_normal(200)
-    conditional = DenseEngine(kernel, Trend("constant"), coords, values).condition(theta)
+    conditional = DenseEngine(kernel, Regression(Trend("constant")), coords, values).condition(
+        theta
+    )
     order = highest_order(kernel)
     first = rng.uniform(0.01, 0.99, (50, 2))
     angle = rng.uniform(0, 2 * np.pi, 50)

@@ -14,6 +14,7 @@ from womble.functional import Panels
 from womble.functional_covariance import segment_variances
 from womble.hyperparameters import PLAIN
 from womble.kernels import Matern
+from womble.regression import Regression
 from womble.trend import Trend
 
 ROUGH = Matern(2.05)  # |h|^0.1 in the covariance of second derivatives
@@ -44,7 +45,9 @@ def test_variance_of_a_segments_measure_is_the_double_integral(kernel, length):
 @pytest.mark.parametrize("target", ["surface", "process"])
 def test_rows_by_themselves_have_the_joint_laws_mean_and_variance(kernel, target):
     rng = np.random.default_rng(8)
-    engine = DenseEngine(kernel, Trend("linear"), rng.normal(size=(30, 2)), rng.normal(size=30))
+    engine = DenseEngine(
+        kernel, Regression(Trend("linear")), rng.normal(size=(30, 2)), rng.normal(size=30)
+    )
     conditional = engine.condition(PLAIN.theta([0.8, 1.2, 0.3]), target)
     ring = segments([LineString([(-1, -1), (1.2, -0.6), (0.4, 1.5), (0.41, 1.52)])])
     order = highest_order(kernel)

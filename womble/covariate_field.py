@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,12 +10,13 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.covariates import Covariate
+from womble.covariates import Covariate, Covariates
 from womble.readers import raster_axes, raster_crs
 from womble.scaling import Scaling
 from womble.spatial_data import require_same_crs
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyproj
     import xarray as xr
     from scipy.interpolate import RectBivariateSpline
@@ -142,6 +143,27 @@ class Standardised:
         out[:, 0] -= self.covariate.mean / self.covariate.sd
         lengths = [self.scaling.length ** len(i) for i in jet.components(points.shape[1], order)]
         return out * np.array(lengths)
+
+
+def standardised(covariates: Covariates, scaling: Scaling) -> tuple[Standardised | None, ...]:
+    """The field of each column of the design, None where there is none."""
+    return tuple(
+        Standardised(covariates.fields[c.name], c, scaling) if c.name in covariates.fields else None
+        for c in covariates.columns
+        for _ in c.labels
+    )
+
+
+def add_fields(
+    columns: pd.DataFrame, fields: Mapping[str, CovariateField], coords: FloatArray
+) -> pd.DataFrame:
+    """Columns with those that only a field gives, at the locations (n, 2) without a gap."""
+    out, located = columns.copy(), ~np.isnan(coords).any(axis=1)
+    for name, field in fields.items():
+        if name not in out:
+            out[name] = np.nan
+            out.loc[located, name] = field.jets(coords[located], 0)[:, 0]
+    return out
 
 
 def covariate_field(name: str, given: Any, crs: pyproj.CRS | None) -> CovariateField:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from womble.arrays import BoolArray, FloatArray
+from womble.arrays import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from womble.covariate_field import CovariateField
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,13 @@ class Covariates:
     columns : tuple of Covariate
     design : array, shape (n, k)
         Standardised columns, an observation a row.
+    fields : mapping of str to CovariateField
+        The covariates that are known everywhere.
     """
 
     columns: tuple[Covariate, ...]
     design: FloatArray
+    fields: Mapping[str, CovariateField] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -108,24 +113,35 @@ class Covariates:
         """What a coefficient is divided by to be one of the user's column, shape (k,)."""
         return np.array([column.sd for column in self.columns for _ in column.labels])
 
+    @property
+    def without_field(self) -> list[str]:
+        """Numbers that are not known everywhere."""
+        return [c.name for c in self.columns if c.levels is None and c.name not in self.fields]
+
     @classmethod
-    def of(cls, table: pd.DataFrame) -> Covariates:
+    def of(
+        cls, table: pd.DataFrame, fields: Mapping[str, CovariateField] | None = None
+    ) -> Covariates:
         """Every column of a table without gaps, one row an observation.
 
         Raises
         ------
         ValueError
-            If a column is constant or infinite, or columns repeat one another.
+            If a column is constant or infinite, columns repeat one another, or a category has a
+            field.
         """
         columns = tuple(Covariate.of(str(name), table[name]) for name in table)
         parts = [c.design(table[name]) for c, name in zip(columns, table, strict=True)]
         design = np.concatenate(parts, axis=1)
         _require_independent(design, [label for c in columns for label in c.labels])
-        return cls(columns, design)
-
-    def at(self, keep: slice | BoolArray | np.ndarray) -> Covariates:
-        """The same covariates at some of the observations."""
-        return replace(self, design=self.design[keep])
+        fields = dict(fields or {})
+        for column in columns:
+            if column.levels is not None and column.name in fields:
+                raise ValueError(
+                    f"covariate_fields[{column.name!r}] must be a number; the covariate is a "
+                    "category, which has no gradient. Leave its field out."
+                )
+        return cls(columns, design, fields)
 
 
 def _require_independent(design: FloatArray, labels: Sequence[str]) -> None:
@@ -172,6 +188,8 @@ def read_table(
                 f"{len(table)}. Take both from the same table."
             )
         return table
+    if not len(covariates):
+        return pd.DataFrame(index=range(count))
     if not hasattr(data, "columns"):
         raise TypeError(
             f"`covariates` may name columns of a GeoDataFrame only; the data are a "

@@ -17,6 +17,7 @@ from womble.spatial_data import SpatialData, spatial_data
 from womble.trend import Trend
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pytensor.tensor import TensorVariable
 
 
@@ -62,11 +63,9 @@ class FieldModel:
             )
         Trend(self.trend)
 
-    def _checked(
-        self, data: Any, value: str | None, transform: Literal["log"] | None, units: str | None
-    ) -> SpatialData:
+    def _checked(self, data: Any, value: str | None, **about: Any) -> SpatialData:
         """The data, centred unless the field has mean 0."""
-        checked = spatial_data(data, value, transform=transform, units=units)
+        checked = spatial_data(data, value, **about)
         return replace(checked, centred=self.trend != "none")
 
     def fit(
@@ -74,6 +73,8 @@ class FieldModel:
         data: Any,
         value: str | None = None,
         *,
+        covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
+        covariate_fields: Mapping[str, Any] | None = None,
         transform: Literal["log"] | None = None,
         units: str | None = None,
         engine: Literal["auto", "dense"] = "auto",
@@ -91,6 +92,15 @@ class FieldModel:
             Points with a column of values; arrays of shape (n, d) and (n,); a 2-D raster.
         value : str, optional
             Column of the GeoDataFrame; otherwise the name of the response.
+        covariates : sequence of str, DataFrame or mapping of str to arrays
+            Columns of the GeoDataFrame; or the columns themselves, a row for each of the data.
+            Numbers enter linearly, categories (text, booleans, pandas categories) by level. Their
+            coefficients have wide Gaussian priors and are integrated out: `Posterior.coefficients`.
+        covariate_fields : mapping of str to DataArray or function, optional
+            Covariates that are known everywhere, so that targets `total` and `covariates` have
+            their gradient: a raster (dimensions x, y; the cubic spline through its cell centres) or
+            a function of points (p, 2) that returns value, gradient and Hessian (p, 6). Those that
+            `covariates` does not name are read off at the data.
         transform : "log" or None
             The link scale on which the field is Gaussian.
         units : str, optional
@@ -122,7 +132,14 @@ class FieldModel:
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
-        checked = self._checked(data, value, transform, units)
+        checked = self._checked(
+            data,
+            value,
+            transform=transform,
+            units=units,
+            covariates=covariates,
+            covariate_fields=covariate_fields,
+        )
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         posterior, stats = inference.nuts(
             inference.hyperparameter_density(chosen, Layout.of(self.kernel), checked, self.priors),
@@ -143,6 +160,8 @@ class FieldModel:
         lengthscale: float | Sequence[float],
         amplitude: float | Sequence[float],
         noise_sd: float,
+        covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
+        covariate_fields: Mapping[str, Any] | None = None,
         transform: Literal["log"] | None = None,
         units: str | None = None,
         engine: Literal["auto", "dense"] = "auto",
@@ -151,7 +170,7 @@ class FieldModel:
 
         Parameters
         ----------
-        data, value, transform, units, engine
+        data, value, covariates, covariate_fields, transform, units, engine
             As in `fit`.
         lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
@@ -174,7 +193,14 @@ class FieldModel:
         given = given_hyperparameters(
             Layout.of(self.kernel), lengthscale=lengthscale, amplitude=amplitude, noise_sd=noise_sd
         )
-        checked = self._checked(data, value, transform, units)
+        checked = self._checked(
+            data,
+            value,
+            transform=transform,
+            units=units,
+            covariates=covariates,
+            covariate_fields=covariate_fields,
+        )
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
         return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyproj
 
+    from womble.covariate_field import CovariateField
+
 __all__ = ["SpatialData", "query_points", "require_same_crs", "spatial_data"]
 
 # Fewer locations than this cannot tell a lengthscale from noise.
@@ -103,6 +105,7 @@ def spatial_data(
     transform: Literal["log"] | None = None,
     units: str | None = None,
     covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
+    covariate_fields: Mapping[str, Any] | None = None,
 ) -> SpatialData:
     """Check `data` and turn it into `SpatialData`.
 
@@ -121,6 +124,9 @@ def spatial_data(
     covariates : sequence of str, DataFrame or mapping of str to arrays
         Columns of the GeoDataFrame, or the columns themselves with a row for each of the data;
         numbers or categories.
+    covariate_fields : mapping of str to DataArray or function, optional
+        Covariates that are known everywhere, see `womble.covariate_field`; those that are no
+        column are read off at the data.
 
     Warns
     -----
@@ -148,11 +154,10 @@ def spatial_data(
     known = ~np.isnan(table.values)
     _warn_dropped(located, "no location")
     _warn_dropped(known | ~located, f"a missing value in {table.name!r}")
-    columns = _columns(data, covariates, table) if len(covariates) else None
-    if columns is not None:
-        complete = columns.notna().all(axis=1).to_numpy()
-        _warn_dropped(complete | ~(located & known), "a missing covariate")
-        known &= complete
+    columns, fields = _covariates(data, covariates, covariate_fields or {}, table)
+    complete = columns.notna().all(axis=1).to_numpy()
+    _warn_dropped(complete | ~(located & known), "a missing covariate")
+    known &= complete
     keep = np.flatnonzero(located & known)
     coords, values = table.coords[keep], table.values[keep]
     _require_finite(coords, values, table.name)
@@ -167,15 +172,21 @@ def spatial_data(
         crs=table.crs,
         transform=transform,
         rows=table.rows[keep],
-        covariates=None if columns is None else Covariates.of(columns.iloc[keep]),
+        covariates=Covariates.of(columns.iloc[keep], fields) if len(columns.columns) else None,
     )
 
 
-def _columns(data: Any, covariates: Any, table: Table) -> pd.DataFrame:
-    """The covariates of the table's rows."""
+def _covariates(
+    data: Any, covariates: Any, given: Mapping[str, Any], table: Table
+) -> tuple[pd.DataFrame, dict[str, CovariateField]]:
+    """The covariates of the table's rows, and those that are known everywhere."""
+    from womble.covariate_field import add_fields, covariate_field
+
     # A raster's rows are those of its cells that are not missing.
     count = data.size if hasattr(data, "dims") else len(table.values)
-    return read_table(data, covariates, count).iloc[table.rows].reset_index(drop=True)
+    columns = read_table(data, covariates, count).iloc[table.rows].reset_index(drop=True)
+    fields = {name: covariate_field(name, x, table.crs) for name, x in given.items()}
+    return add_fields(columns, fields, table.coords), fields
 
 
 def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None:

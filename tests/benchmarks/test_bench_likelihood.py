@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from womble.engines.dense import DenseEngine
 from womble.hyperparameters import PLAIN
 from womble.kernels import Matern
+from womble.regression import Regression
 from womble.trend import Trend
 
 pytestmark = pytest.mark.benchmark
@@ -29,7 +30,7 @@ def test_likelihood_and_gradient_against_lapack(n, most):
     """Value and gradient at most 2.5 times potrf + potri on the same matrix, one thread."""
     rng = np.random.default_rng(0)
     engine = DenseEngine(
-        Matern(nu=3.5), Trend("constant"), rng.normal(size=(n, 2)), rng.normal(size=n)
+        Matern(nu=3.5), Regression(Trend("constant")), rng.normal(size=(n, 2)), rng.normal(size=n)
     )
     theta = PLAIN.theta([0.7, 1.3, 0.2])
     correlation = engine.kernel.radial(engine.distances / 0.7, 0)

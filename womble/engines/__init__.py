@@ -5,6 +5,7 @@ from __future__ import annotations
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
 from womble.kernels import Kernel
+from womble.regression import Regression
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
 
@@ -36,7 +37,15 @@ def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) ->
         )
     reason = "as asked" if name == "dense" else f"n = {n} is at most {DENSE_LIMIT}"
     scaling = data.scaling
-    engine = DenseEngine(
-        kernel, trend, scaling.coords_in(data.coords), scaling.values_in(data.values)
-    )
+    coords, values = scaling.coords_in(data.coords), scaling.values_in(data.values)
+    engine = DenseEngine(kernel, regression(trend, data), coords, values)
     return engine, f"dense (exact Cholesky factors): {reason}"
+
+
+def regression(trend: Trend, data: SpatialData) -> Regression:
+    """The trend with the data's covariates, where they have any."""
+    if data.covariates is None:
+        return Regression(trend)
+    from womble.covariate_field import standardised
+
+    return Regression(trend, data.covariates.design, standardised(data.covariates, data.scaling))

@@ -14,7 +14,7 @@ from womble.functional import Functional
 from womble.hyperparameters import Theta
 from womble.scaling import Scaling
 
-Target = Literal["surface", "process"]
+Target = Literal["surface", "process", "total", "covariates"]
 
 
 class Path(Protocol):

@@ -28,7 +28,7 @@ from womble.functional_covariance import (
 )
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
-from womble.trend import COEFFICIENT_SD, Trend
+from womble.regression import Regression, has_process
 
 # The radial functions (order, power) of the likelihood: rho and z^2 D rho.
 RADIALS = [(0, 0), (1, 2)]
@@ -46,7 +46,7 @@ class DenseEngine:
     Parameters
     ----------
     kernel : Kernel
-    trend : Trend
+    regression : Regression
     coords : array, shape (n, d)
         Scaled: centred, with rms radius 1.
     values : array, shape (n,)
@@ -54,7 +54,7 @@ class DenseEngine:
     """
 
     kernel: Kernel
-    trend: Trend
+    regression: Regression
     coords: FloatArray
     values: FloatArray
 
@@ -65,8 +65,8 @@ class DenseEngine:
 
     @cached_property
     def trend_basis(self) -> FloatArray:
-        """H B^(1/2), shape (n, k)."""
-        return COEFFICIENT_SD * self.trend.jets(self.coords, 0)[:, 0, :]
+        """H B^(1/2), covariates included, shape (n, k)."""
+        return self.regression.at_data(self.coords)
 
     @cached_property
     def trend_covariance(self) -> FloatArray:
@@ -187,7 +187,8 @@ class DenseEngine:
 class DenseConditional:
     """f | y, theta in closed form: mean C' K^-1 y, covariance V - C' K^-1 C.
 
-    `surface` is H b + Z, `process` is Z alone; b is integrated out in both.
+    `surface` is H b + Z, `process` is Z alone, `covariates` x' g, `total` the sum of all; the
+    coefficients are integrated out in each.
     """
 
     engine: DenseEngine
@@ -198,17 +199,17 @@ class DenseConditional:
 
     def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
-        return COEFFICIENT_SD * self.engine.trend.jets(points, order)
+        return self.engine.regression.jets(points, order, self.target)
 
     def _cross(self, points: FloatArray, order: int) -> FloatArray:
         """Prior covariance of the target's jets with the data, shape (p, c, n)."""
         coords = self.engine.coords
-        trend = None
-        if self.target == "surface":
-            basis = self._trend_jets(points, order)
-            trend = np.zeros((*basis.shape[:2], len(coords)))
-            for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
-                trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
+        basis = self._trend_jets(points, order)
+        trend = np.zeros((*basis.shape[:2], len(coords)))
+        for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
+            trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
+        if not has_process(self.target):
+            return trend
         return cross_covariance(self.engine.kernel, self.theta.scales, points, coords, order, trend)
 
     def _blocks(self, count: int, columns: int) -> list[slice]:
@@ -236,7 +237,7 @@ class DenseConditional:
             mean[b] = (C @ self.weights).reshape(-1, size)
             A = self._whiten(C.reshape(-1, C.shape[-1]))
             subtract_grams(A.reshape(-1, size, C.shape[-1]), covariance[b])
-        if self.target == "surface":
+        if self.target != "process":
             basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, size, -1)
             covariance += basis @ basis.transpose(0, 2, 1)
         return mean, covariance
@@ -248,7 +249,9 @@ class DenseConditional:
 
     def _prior(self, points: FloatArray, order: int) -> FloatArray:
         """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
-        g, k, _ = points.shape
+        g, k, d = points.shape
+        if not has_process(self.target):
+            return np.zeros((g, *(k * jet.size(d, order),) * 2))
         h = points[:, :, None, :] - points[:, None, :, :]
         V = jet_covariance(self.engine.kernel, self.theta.scales, h, order)
         return V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
@@ -257,10 +260,9 @@ class DenseConditional:
         """See `Conditional.joint`."""
         C, basis = self._rows(functional)
         mean = C @ self.weights
-        V = (
-            functional_covariance(self.engine.kernel, self.theta.scales, functional)
-            + basis @ basis.T
-        )
+        V = basis @ basis.T
+        if has_process(self.target):
+            V += functional_covariance(self.engine.kernel, self.theta.scales, functional)
         subtract_grams(self._whiten(C)[None], V[None])
         return mean, V
 
@@ -271,17 +273,21 @@ class DenseConditional:
             return mean, np.diag(covariance)
         C, basis = self._rows(functional)
         mean = C @ self.weights
-        V = segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
-        return mean, V + np.sum(basis**2, axis=1) - np.sum(self._whiten(C) ** 2, axis=1)
+        V = np.sum(basis**2, axis=1)
+        if has_process(self.target):
+            V += segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
+        return mean, V - np.sum(self._whiten(C) ** 2, axis=1)
 
     def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """Prior covariance of the rows with the data (q, n), and their trend's basis (q, k)."""
         engine = self.engine
-        C = functional_cross_covariance(engine.kernel, self.theta.scales, functional, engine.coords)
-        if self.target == "process":
-            return C, np.zeros((functional.size, 0))
         basis = functional.apply(self._trend_jets(functional.nodes, functional.order))
-        return C + basis @ engine.trend_basis.T, basis
+        C = basis @ engine.trend_basis.T
+        if has_process(self.target):
+            C += functional_cross_covariance(
+                engine.kernel, self.theta.scales, functional, engine.coords
+            )
+        return C, basis
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
         """See `Conditional.path`."""
