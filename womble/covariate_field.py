@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -40,15 +41,22 @@ class RasterField:
     Attributes
     ----------
     name : str
-    spline : RectBivariateSpline
-    low, high : array, shape (2,)
-        First and last cell centre: the spline is not continued beyond them.
+    x, y : array, shape (p,) and (q,)
+        Cell centres, ascending: the spline is not continued beyond the outermost.
+    cells : array, shape (p, q)
     """
 
     name: str
-    spline: RectBivariateSpline
-    low: FloatArray
-    high: FloatArray
+    x: FloatArray
+    y: FloatArray
+    cells: FloatArray
+
+    @cached_property
+    def spline(self) -> RectBivariateSpline:
+        """Through every centre."""
+        from scipy.interpolate import RectBivariateSpline
+
+        return RectBivariateSpline(self.x, self.y, self.cells, kx=DEGREE, ky=DEGREE)
 
     @classmethod
     def of(cls, name: str, raster: xr.DataArray, crs: pyproj.CRS | None) -> RasterField:
@@ -59,8 +67,6 @@ class RasterField:
         ValueError
             If it is in another CRS than the data, has missing cells or fewer than 4 rows.
         """
-        from scipy.interpolate import RectBivariateSpline
-
         across, up = raster_axes(raster, f"covariate_fields[{name!r}]")
         require_same_crs(raster_crs(raster), crs, f"covariate_fields[{name!r}]")
         cells = raster.squeeze(drop=True).transpose(across, up).sortby([across, up])
@@ -76,8 +82,7 @@ class RasterField:
                 f"{(~np.isfinite(z)).sum()} of {z.size} are missing. Crop it to where it is known, "
                 "or fill it with raster.rio.interpolate_na()."
             )
-        spline = RectBivariateSpline(x, y, z, kx=DEGREE, ky=DEGREE)
-        return cls(name, spline, np.array([x[0], y[0]]), np.array([x[-1], y[-1]]))
+        return cls(name, x, y, z)
 
     def jets(self, points: FloatArray, order: int) -> FloatArray:
         """See `CovariateField.jets`.
@@ -87,7 +92,8 @@ class RasterField:
         ValueError
             If a point lies beyond the outermost cell centres.
         """
-        outside = ((points < self.low) | (points > self.high)).any(axis=1)
+        low, high = (np.array([self.x[i], self.y[i]]) for i in (0, -1))
+        outside = ((points < low) | (points > high)).any(axis=1)
         if outside.any():
             raise ValueError(
                 f"covariate_fields[{self.name!r}] must cover every location; {outside.sum()} of "

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from womble import kernels
+from womble.covariate_storage import from_dataset, to_dataset
 from womble.engines import choose_engine
 from womble.posterior import Posterior
 from womble.spatial_data import SpatialData
@@ -65,6 +66,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
             }
         ),
     }
+    covariates = to_dataset(data.covariates)
+    ds = ds.merge(covariates, join="exact", compat="override", combine_attrs="no_conflicts")
     encoding = {name: {"dtype": "int8"} for name in ds if ds[name].dtype == bool}
     ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
@@ -90,6 +93,7 @@ def load(path: str | Path) -> Posterior:
         rows=ds["rows"].to_numpy(),
         crs=None if crs is None else pyproj.CRS.from_wkt(crs),
         centred=ds.attrs["trend"] != "none",
+        covariates=from_dataset(ds),
         **about,
     )
     kernel = getattr(kernels, kernel.pop("name"))(**kernel)
