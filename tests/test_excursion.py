@@ -152,7 +152,7 @@ def test_a_rough_kernel_has_slopes_and_no_curvature(zinc, grid):
         ({"above": np.nan}, "the level must be a finite number; got nan"),
         ({"above": 0.0, "alpha": 0.7}, r"`alpha` must be an error rate in \(0, 0.5\]; got 0.7"),
         ({"above": 0.0, "samples": 18}, "at alpha = 0.05 needs at least 19 draws; got 18"),
-        ({"above": 0.0, "target": "trend"}, "`target` must be 'surface' or 'process'"),
+        ({"above": 0.0, "target": "trend"}, "`target` must be one of 'surface', 'process'"),
     ],
 )
 def test_bad_options(given, grid, options, message):

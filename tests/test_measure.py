@@ -417,7 +417,7 @@ def test_a_curve_in_another_crs_is_refused():
         ({"segment_length": 0.0}, "`segment_length` must be positive"),
         ({"rule": "bonferroni"}, "`rule` must be"),
         ({"rule": "simultaneous", "samples": 18}, "needs at least 19 draws; got 18. Ask for more"),
-        ({"target": "trend"}, "`target` must be 'surface' or 'process'"),
+        ({"target": "trend"}, "`target` must be one of 'surface', 'process'"),
     ],
 )
 def test_unknown_options_are_refused(options, message):

@@ -187,7 +187,7 @@ def test_too_many_samples(fitted):
     ("option", "message"),
     [
         ({"samples": 1}, "`samples` must be at least 2; got 1"),
-        ({"target": "trend"}, "`target` must be 'surface' or 'process'; got 'trend'"),
+        ({"target": "trend"}, "`target` must be one of 'surface', 'process'"),
         ({"order": 3}, "`order` must be 0, 1 or 2; got 3"),
     ],
 )

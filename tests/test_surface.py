@@ -370,7 +370,7 @@ def test_rough_kernels_yield_first_order_and_say_so(zinc, grid):
         ),
         ({"rule": "fdr", "keep_draws": True}, r"without flags; got rule='fdr'. Leave `rule` out"),
         ({"alpha": 0.0}, r"`alpha` must be an error rate in \(0, 0.5\]; got 0.0"),
-        ({"target": "trend"}, "`target` must be 'surface' or 'process'"),
+        ({"target": "trend"}, "`target` must be one of 'surface', 'process'"),
         ({"samples": 1}, "`samples` must be at least 2; got 1"),
     ],
 )

@@ -18,6 +18,7 @@ from womble.spatial_data import SpatialData, spatial_data
 from womble.trend import Trend
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pytensor.tensor import TensorVariable
 
 
@@ -73,13 +74,12 @@ class FieldModel:
         self,
         data: Any,
         value: str | None,
-        transform: Literal["log"] | None,
-        units: str | None,
         measurement_sd: Any,
         gradient_data: tuple | None,
+        **about: Any,
     ) -> SpatialData:
         """The data, centred unless the field has mean 0."""
-        checked = spatial_data(data, value, transform=transform, units=units)
+        checked = spatial_data(data, value, **about)
         checked = replace(checked, centred=self.trend != "none")
         if measurement_sd is not None:
             sd = read_measurement_sd(measurement_sd, data, checked)
@@ -93,6 +93,8 @@ class FieldModel:
         data: Any,
         value: str | None = None,
         *,
+        covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
+        covariate_fields: Mapping[str, Any] | None = None,
         transform: Literal["log"] | None = None,
         units: str | None = None,
         measurement_sd: Any = None,
@@ -112,6 +114,15 @@ class FieldModel:
             Points with a column of values; arrays of shape (n, d) and (n,); a 2-D raster.
         value : str, optional
             Column of the GeoDataFrame; otherwise the name of the response.
+        covariates : sequence of str, DataFrame or mapping of str to arrays
+            Columns of the GeoDataFrame; or the columns themselves, a row for each of the data.
+            Numbers enter linearly, categories (text, booleans, pandas categories) by level. Their
+            coefficients have wide Gaussian priors and are integrated out: `Posterior.coefficients`.
+        covariate_fields : mapping of str to DataArray or function, optional
+            Covariates that are known everywhere, so that targets `total` and `covariates` have
+            their gradient: a raster (dimensions x, y; the cubic spline through its cell centres) or
+            a function of points (p, 2) that returns value, gradient and Hessian (p, 6). Those that
+            `covariates` does not name are read off at the data.
         transform : "log" or None
             The link scale on which the field is Gaussian.
         units : str, optional
@@ -152,7 +163,16 @@ class FieldModel:
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
-        checked = self._checked(data, value, transform, units, measurement_sd, gradient_data)
+        checked = self._checked(
+            data,
+            value,
+            measurement_sd,
+            gradient_data,
+            transform=transform,
+            units=units,
+            covariates=covariates,
+            covariate_fields=covariate_fields,
+        )
         chosen, reason = choose_engine(
             engine, self.kernel, Trend(self.trend), checked, self.anisotropic
         )
@@ -178,6 +198,8 @@ class FieldModel:
         amplitude: float | Sequence[float],
         noise_sd: float,
         anisotropy: tuple[float, float] | None = None,
+        covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
+        covariate_fields: Mapping[str, Any] | None = None,
         transform: Literal["log"] | None = None,
         units: str | None = None,
         measurement_sd: Any = None,
@@ -188,7 +210,9 @@ class FieldModel:
 
         Parameters
         ----------
-        data, value, transform, units, measurement_sd, gradient_data, engine
+        data, value, covariates, covariate_fields, transform, units, measurement_sd
+            As in `fit`.
+        gradient_data, engine
             As in `fit`.
         lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
@@ -218,7 +242,16 @@ class FieldModel:
             noise_sd=noise_sd,
             anisotropy=anisotropy,
         )
-        checked = self._checked(data, value, transform, units, measurement_sd, gradient_data)
+        checked = self._checked(
+            data,
+            value,
+            measurement_sd,
+            gradient_data,
+            transform=transform,
+            units=units,
+            covariates=covariates,
+            covariate_fields=covariate_fields,
+        )
         chosen, reason = choose_engine(
             engine, self.kernel, Trend(self.trend), checked, self.anisotropic
         )

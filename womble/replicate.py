@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.coefficients import coefficient_law
 from womble.engines.anisotropic import AnisotropicEngine
-from womble.engines.base import Conditional, InUserUnits
+from womble.engines.base import Conditional
 from womble.engines.dense import DenseEngine
 from womble.engines.ensemble import Ensemble, Result, draw_normal
 from womble.engines.fourier import FourierPrior, component_priors
@@ -68,23 +69,14 @@ class Simulator:
 
     @classmethod
     def at(cls, engine: DenseEngine | AnisotropicEngine, theta: Theta) -> Simulator:
-        r"""With the law of the trend at these hyperparameters, and the prior.
-
-        With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
-
-        .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
-                  Var[b | y] = I - \tilde H' K^{-1} \tilde H.
-        """
+        """With the law of the trend at these hyperparameters, and the prior."""
         engine, theta = engine.isotropic(theta)
-        conditional, basis = engine.condition(theta), engine.trend_basis
-        A = conditional.whitener @ basis
         box = np.stack([engine.sites.min(axis=0), engine.sites.max(axis=0)])
         return cls(
             engine,
             theta,
             component_priors(engine.kernel, theta.scales, box),
-            basis.T @ conditional.weights,
-            np.eye(basis.shape[1]) - A.T @ A,
+            *coefficient_law(engine.condition(theta)),
         )
 
     def values(self, rng: np.random.Generator) -> FloatArray:
@@ -101,6 +93,5 @@ class Simulator:
 def recondition(ensemble: Ensemble, theta: Theta, values: FloatArray, samples: int) -> Replicate:
     """The field given other values (n,) at the same sites, scaled as the engine's own are."""
     engine = replace(ensemble.engine, values=values)
-    offset = ensemble.scaling.offset if ensemble.target == "surface" else 0.0
-    conditional = InUserUnits(engine.condition(theta, ensemble.target), ensemble.scaling, offset)
+    conditional = ensemble.in_user_units(engine.condition(theta, ensemble.target))
     return Replicate(engine, ensemble.scaling, [theta], samples, ensemble.target, conditional)

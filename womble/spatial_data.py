@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.covariates import Covariates, read_table
 from womble.readers import (
     Table,
     looks_like_degrees,
@@ -23,7 +25,10 @@ from womble.warn import warn
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import pandas as pd
     import pyproj
+
+    from womble.covariate_field import CovariateField
 
 __all__ = ["SpatialData", "query_points", "require_same_crs", "spatial_data"]
 
@@ -62,6 +67,7 @@ class SpatialData:
         Known part of the noise of each value, on the link scale.
     slopes : Slopes or None
         Observed slopes of the field.
+    covariates : Covariates or None
     """
 
     coords: FloatArray
@@ -75,6 +81,7 @@ class SpatialData:
     centred: bool = True
     measurement_sd: FloatArray | None = None
     slopes: Slopes | None = None
+    covariates: Covariates | None = None
 
     @property
     def sites(self) -> FloatArray:
@@ -111,6 +118,8 @@ def spatial_data(
     *,
     transform: Literal["log"] | None = None,
     units: str | None = None,
+    covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
+    covariate_fields: Mapping[str, Any] | None = None,
 ) -> SpatialData:
     """Check `data` and turn it into `SpatialData`.
 
@@ -126,12 +135,18 @@ def spatial_data(
         Applied to the values; they must then be positive.
     units : str, optional
         Units of the response; by default `data.attrs["units"]` (of the column, for a GeoDataFrame).
+    covariates : sequence of str, DataFrame or mapping of str to arrays
+        Columns of the GeoDataFrame, or the columns themselves with a row for each of the data;
+        numbers or categories.
+    covariate_fields : mapping of str to DataArray or function, optional
+        Covariates that are known everywhere, see `womble.covariate_field`; those that are no
+        column are read off at the data.
 
     Warns
     -----
     UserWarning
-        Rows without value or location are dropped, and counted; or there is no CRS and the
-        coordinates look like degrees (see `looks_like_degrees`).
+        Rows without value, location or covariate are dropped, and counted; or there is no CRS and
+        the coordinates look like degrees (see `looks_like_degrees`).
 
     Raises
     ------
@@ -139,7 +154,8 @@ def spatial_data(
         `data` is none of the above, or not numeric.
     ValueError
         Geographic CRS, infinite numbers, fewer than 10 distinct locations, locations on one line,
-        constant values, log of a value that is not positive, unknown transform.
+        constant values, log of a value that is not positive, unknown transform; covariates that
+        are constant, repeat one another or are not there.
     """
     if transform not in (None, "log"):
         raise ValueError(
@@ -152,6 +168,10 @@ def spatial_data(
     known = ~np.isnan(table.values)
     _warn_dropped(located, "no location")
     _warn_dropped(known | ~located, f"a missing value in {table.name!r}")
+    columns, fields = _covariates(data, covariates, covariate_fields or {}, table)
+    complete = columns.notna().all(axis=1).to_numpy()
+    _warn_dropped(complete | ~(located & known), "a missing covariate")
+    known &= complete
     keep = np.flatnonzero(located & known)
     coords, values = table.coords[keep], table.values[keep]
     _require_finite(coords, values, table.name)
@@ -166,7 +186,21 @@ def spatial_data(
         crs=table.crs,
         transform=transform,
         rows=table.rows[keep],
+        covariates=Covariates.of(columns.iloc[keep], fields) if len(columns.columns) else None,
     )
+
+
+def _covariates(
+    data: Any, covariates: Any, given: Mapping[str, Any], table: Table
+) -> tuple[pd.DataFrame, dict[str, CovariateField]]:
+    """The covariates of the table's rows, and those that are known everywhere."""
+    from womble.covariate_field import add_fields, covariate_field
+
+    # A raster's rows are those of its cells that are not missing.
+    count = data.size if hasattr(data, "dims") else len(table.values)
+    columns = read_table(data, covariates, count).iloc[table.rows].reset_index(drop=True)
+    fields = {name: covariate_field(name, x, table.crs) for name, x in given.items()}
+    return add_fields(columns, fields, table.coords), fields
 
 
 def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None:

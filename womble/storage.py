@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from womble import kernels
+from womble.covariate_storage import from_dataset, to_dataset
 from womble.engines import choose_engine
 from womble.kernels import Kernel
 from womble.posterior import Posterior
@@ -73,6 +74,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
             }
         ),
     }
+    covariates = to_dataset(data.covariates)
+    ds = ds.merge(covariates, join="exact", compat="override", combine_attrs="no_conflicts")
     encoding = {name: {"dtype": "int8"} for name in ds if ds[name].dtype == bool}
     ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
@@ -100,6 +103,7 @@ def load(path: str | Path) -> Posterior:
         centred=ds.attrs["trend"] != "none",
         measurement_sd=ds["measurement_sd"].to_numpy() if "measurement_sd" in ds else None,
         slopes=_read_slopes(ds) if "slope_values" in ds else None,
+        covariates=from_dataset(ds),
         **about,
     )
     kernel = _kernel(kernel)

@@ -7,6 +7,7 @@ import numpy as np
 from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
+from womble.engines.observations import CovariateTerms
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
@@ -57,6 +58,11 @@ def choose_engine(
             "`gradient_data` needs an isotropic field: the likelihood of slopes is not known under "
             "anisotropy. Use anisotropic=False."
         )
+    if data.covariates is not None and slopes is not None:
+        raise ValueError(
+            "`gradient_data` cannot be combined with covariates, whose own slopes are part of what "
+            "was measured. Leave one of the two out."
+        )
     values, measurement_sd = scaling.values_in(data.values), data.measurement_sd
     make = AnisotropicEngine if anisotropic else DenseEngine
     engine = make(
@@ -66,5 +72,15 @@ def choose_engine(
         values if slopes is None else np.concatenate([values, slopes.values]),
         None if measurement_sd is None else measurement_sd / scaling.scale,
         slopes,
+        _covariate_terms(data),
     )
     return engine, f"dense (exact Cholesky factors): {reason}"
+
+
+def _covariate_terms(data: SpatialData) -> CovariateTerms | None:
+    """The data's covariates, where they have any."""
+    if data.covariates is None:
+        return None
+    from womble.covariate_field import standardised
+
+    return CovariateTerms(data.covariates.design, standardised(data.covariates, data.scaling))

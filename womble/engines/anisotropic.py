@@ -12,7 +12,7 @@ from womble.anisotropy import coordinate_map, squared_map_derivatives
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Path, Target
 from womble.engines.dense import DenseEngine
-from womble.engines.observations import Observations
+from womble.engines.observations import CovariateTerms, Field, Observations
 from womble.functional import Functional
 from womble.hyperparameters import Theta
 from womble.trend import Trend
@@ -38,6 +38,18 @@ class MappedTrend:
         return np.einsum("ab,pbk->pak", chain, self.trend.jets(points @ self.back, order))
 
 
+@dataclass(frozen=True, eq=False)
+class MappedField:
+    """A known field as a function of mapped coordinates; parameters as of `MappedTrend`."""
+
+    field: Field
+    back: FloatArray
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """See `Field.jets`."""
+        return self.field.jets(points @ self.back, order) @ jet.chain_rule(self.back, order).T
+
+
 @dataclass(frozen=True)
 class AnisotropicEngine(Observations):
     """A DenseEngine in the coordinates in which a draw's field is isotropic; d = 2, no slopes."""
@@ -47,8 +59,21 @@ class AnisotropicEngine(Observations):
         M = coordinate_map(theta.anisotropy)
         trend = MappedTrend(self.trend, np.linalg.inv(M))
         coords = self.coords @ M
-        engine = DenseEngine(self.kernel, trend, coords, self.values, self.measurement_sd)
+        engine = DenseEngine(
+            self.kernel,
+            trend,
+            coords,
+            self.values,
+            self.measurement_sd,
+            covariates=self._mapped_covariates(trend.back),
+        )
         return engine, replace(theta, anisotropy=None)
+
+    def _mapped_covariates(self, back: FloatArray) -> CovariateTerms | None:
+        if self.covariates is None:
+            return None
+        fields = tuple(f if f is None else MappedField(f, back) for f in self.covariates.fields)
+        return replace(self.covariates, fields=fields)
 
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         r"""Log marginal likelihood and its gradient.

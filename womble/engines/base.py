@@ -15,7 +15,22 @@ from womble.hyperparameters import Theta
 from womble.primitive import OnLine
 from womble.scaling import Scaling
 
-Target = Literal["surface", "process"]
+Target = Literal["surface", "process", "total", "covariates"]
+
+
+def has_process(target: Target) -> bool:
+    """Whether Z is part of a target."""
+    return target != "covariates"
+
+
+def has_trend(target: Target) -> bool:
+    """Whether H b, and with it the mean that was taken off, is part of a target."""
+    return target in ("surface", "total")
+
+
+def has_covariates(target: Target) -> bool:
+    """Whether x' g is part of a target; without it covariates are at their means."""
+    return target in ("total", "covariates")
 
 
 class Path(Protocol):

@@ -12,7 +12,7 @@ from womble.arrays import FloatArray
 from womble.compiled.rows import subtract_grams
 from womble.compiled.triangular import times_transposed
 from womble.covariance import cross_covariance, jet_covariance
-from womble.engines.base import Target
+from womble.engines.base import Target, has_process, has_trend
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
 from womble.functional_covariance import (
@@ -38,7 +38,8 @@ FEWEST_POINTS = 32
 class DenseConditional:
     """f | y, theta in closed form: mean C' K^-1 y, covariance V - C' K^-1 C.
 
-    `surface` is H b + Z, `process` is Z alone; b is integrated out in both.
+    `surface` is H b + Z, `process` is Z alone, `covariates` x' g, `total` the sum of all; the
+    coefficients are integrated out in each.
     """
 
     engine: DenseEngine
@@ -49,17 +50,19 @@ class DenseConditional:
 
     def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
-        return COEFFICIENT_SD * self.engine.trend.jets(points, order)
+        return self.engine.terms(points, order, self.target)
 
     def _cross(self, points: FloatArray, order: int) -> FloatArray:
         """Prior covariance of the target's jets with the data, shape (p, c, n)."""
         coords = self.engine.coords
         trend = None
-        if self.target == "surface":
+        if self.target != "process":
             basis = self._trend_jets(points, order)
             trend = np.zeros((*basis.shape[:2], len(self.weights)))
             for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
                 trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
+        if not has_process(self.target):
+            return trend
         if self.engine.slopes is not None:
             return self._cross_with_slopes(points, order, trend)
         return cross_covariance(self.engine.kernel, self.theta.scales, points, coords, order, trend)
@@ -99,21 +102,25 @@ class DenseConditional:
             A = C.reshape(-1, C.shape[-1])
             times_transposed(A, self.whitener)  # now C L'^-1
             subtract_grams(A.reshape(-1, size, C.shape[-1]), covariance[b])
-        if self.target == "surface":
+        if self.target != "process":
             basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, size, -1)
             covariance += basis @ basis.transpose(0, 2, 1)
         return mean, covariance
 
     def _prior(self, points: FloatArray, order: int) -> FloatArray:
         """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
-        g, k, _ = points.shape
+        g, k, d = points.shape
+        if not has_process(self.target):
+            return np.zeros((g, *(k * jet.size(d, order),) * 2))
         h = points[:, :, None, :] - points[:, None, :, :]
         V = jet_covariance(self.engine.kernel, self.theta.scales, h, order)
         return V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
-        prior = functional_covariance(self.engine.kernel, self.theta.scales, functional)
+        prior = np.zeros((functional.size, functional.size))
+        if has_process(self.target):
+            prior += functional_covariance(self.engine.kernel, self.theta.scales, functional)
         return self.given_data(*self._rows(functional), prior)
 
     def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
@@ -121,19 +128,23 @@ class DenseConditional:
         if functional.segments is None:
             mean, covariance = self.joint(functional)
             return mean, np.diag(covariance)
-        prior = segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
+        prior = np.zeros(functional.size)
+        if has_process(self.target):
+            prior += segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
         return self.given_data(*self._rows(functional), prior)
 
     def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """Prior covariance of the process's rows with the data (q, n), and of the trend (q, k)."""
-        engine = self.engine
+        engine, basis = self.engine, self._trend_jets(functional.nodes, functional.order)
+        if not has_process(self.target):
+            return np.zeros((functional.size, len(self.weights))), functional.apply(basis)
         C = functional_cross_covariance(engine.kernel, self.theta.scales, functional, engine.coords)
         if engine.slopes is not None:
             of_slopes = functional_slope_covariance(
                 engine.kernel, self.theta.scales, functional, engine.slopes
             )
             C = np.concatenate([C, of_slopes], axis=1)
-        return C, functional.apply(self._trend_jets(functional.nodes, functional.order))
+        return C, functional.apply(basis)
 
     def on_line(self, rows: OnLine, *, joint: bool) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.on_line`."""
@@ -146,7 +157,10 @@ class DenseConditional:
                 [C, directions * rows.cross_covariance(kernel, scales, x, 1)], axis=1
             )
         prior = (rows.covariance if joint else rows.variances)(kernel, scales)
-        return self.given_data(C, COEFFICIENT_SD * rows.basis(engine.trend), prior)
+        basis = np.zeros((len(C), engine.trend_basis.shape[1]))
+        polynomials = rows.basis(engine.trend)
+        basis[:, : polynomials.shape[1]] = COEFFICIENT_SD * polynomials * has_trend(self.target)
+        return self.given_data(C, basis, prior)
 
     def given_data(
         self, cross: FloatArray, basis: FloatArray, prior: FloatArray
@@ -156,7 +170,7 @@ class DenseConditional:
         Of the process's part: `cross` (q, n) with the data, and `prior`, (q, q) or (q,) for each
         row by itself; both are overwritten. `basis` (q, k) is the rows of `_trend_jets`.
         """
-        if self.target == "surface":
+        if self.target != "process":
             cross += basis @ self.engine.trend_basis.T
             prior += basis @ basis.T if prior.ndim == 2 else np.sum(basis**2, axis=1)
         mean = cross @ self.weights

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from womble import jet, mixture
 from womble.arrays import FloatArray
-from womble.engines.base import Conditional, Engine, InUserUnits, Target
+from womble.engines.base import Conditional, Engine, InUserUnits, Target, has_trend
 from womble.hyperparameters import Theta
 from womble.scaling import Scaling
 
@@ -58,8 +58,12 @@ class Ensemble:
 
     def condition(self, theta: Theta) -> Conditional:
         """f | y, theta in user units."""
-        offset = self.scaling.offset if self.target == "surface" else 0.0
-        return InUserUnits(self.engine.condition(theta, self.target), self.scaling, offset)
+        return self.in_user_units(self.engine.condition(theta, self.target))
+
+    def in_user_units(self, scaled: Conditional) -> Conditional:
+        """A Conditional of the target in scaled units, with the mean that was taken off."""
+        offset = self.scaling.offset if has_trend(self.target) else 0.0
+        return InUserUnits(scaled, self.scaling, offset)
 
     def map(
         self,

@@ -5,15 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
+from womble.engines.base import Target, has_covariates, has_trend
 from womble.engines.noise import Noise
 from womble.kernels import Kernel
 from womble.slopes import Slopes
 from womble.trend import COEFFICIENT_SD, Trend
+
+
+class Field(Protocol):
+    """A known function of location, in scaled coordinates."""
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets at `points` (p, d), shape (p, c)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class CovariateTerms:
+    """x(s)' g with g ~ N(0, COEFFICIENT_SD^2) each.
+
+    Parameters
+    ----------
+    design : array, shape (n, q)
+        Standardised covariates at the data: 0 is a number's mean or the first category.
+    fields : tuple of q Field or None
+        The columns as functions of location; None for a category, and where nothing is known.
+    """
+
+    design: FloatArray
+    fields: tuple[Field | None, ...]
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets of each column, 0 where it is not known, shape (p, c, q)."""
+        out = np.zeros((len(points), jet.size(points.shape[1], order), len(self.fields)))
+        for k, field in enumerate(self.fields):
+            if field is not None:
+                out[..., k] = field.jets(points, order)
+        return out
 
 
 @dataclass(frozen=True)
@@ -32,6 +66,8 @@ class Observations:
         Known part of the noise of each value, scaled.
     slopes : Slopes, optional
         Scaled; where and how the slopes were measured.
+    covariates : CovariateTerms, optional
+        Not together with slopes.
     """
 
     kernel: Kernel
@@ -40,6 +76,7 @@ class Observations:
     values: FloatArray
     measurement_sd: FloatArray | None = None
     slopes: Slopes | None = None
+    covariates: CovariateTerms | None = None
 
     @cached_property
     def noise(self) -> Noise:
@@ -79,5 +116,18 @@ class Observations:
 
     @cached_property
     def trend_basis(self) -> FloatArray:
-        """H B^(1/2), shape (n, k)."""
-        return COEFFICIENT_SD * self.observed(self.trend.jets)
+        """H B^(1/2), covariates included, shape (n, k)."""
+        basis = self.observed(self.trend.jets)
+        if self.covariates is not None:
+            basis = np.hstack([basis, self.covariates.design])
+        return COEFFICIENT_SD * basis
+
+    def terms(self, points: FloatArray, order: int, target: Target) -> FloatArray:
+        """Jets of what a target has of `trend_basis` away from the data, shape (p, c, k)."""
+        terms = self.trend.jets(points, order) * has_trend(target)
+        if self.covariates is None:
+            return COEFFICIENT_SD * terms
+        known = np.zeros((*terms.shape[:2], len(self.covariates.fields)))
+        if has_covariates(target):
+            known = self.covariates.jets(points, order)
+        return COEFFICIENT_SD * np.concatenate([terms, known], axis=2)

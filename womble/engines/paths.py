@@ -22,10 +22,10 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, kernel_sums
+from womble.engines.base import Target, has_process
 from womble.engines.fourier import FourierPath, FourierPrior, component_priors
 from womble.kernels import Correlation
 from womble.slope_covariance import slope_sums
-from womble.trend import COEFFICIENT_SD
 
 if TYPE_CHECKING:
     from womble.engines.conditional import DenseConditional
@@ -77,14 +77,16 @@ class DensePath:
     ----------
     engine : DenseEngine
     components : tuple of Component
-        Of the kernel: their paths are added.
-    trend_weights : array, shape (k,), or None
-        Of the trend's basis; None for the process alone.
+        Of the kernel: their paths are added; none for the covariates alone.
+    trend_weights : array, shape (k,)
+        Coefficients of trend and covariates, in units of their prior sd.
+    target : Target
     """
 
     engine: DenseEngine
     components: tuple[Component, ...]
-    trend_weights: FloatArray | None
+    trend_weights: FloatArray
+    target: Target
 
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """Jets at `points` (p, d) inside the domain, shape (p, c).
@@ -99,9 +101,9 @@ class DensePath:
 
     def _tile(self, points: FloatArray, order: int) -> FloatArray:
         engine = self.engine
-        out = sum(part.jets(points, engine, order) for part in self.components)
-        if self.trend_weights is not None:
-            out += engine.trend.jets(points, order) @ self.trend_weights
+        out = engine.terms(points, order, self.target) @ self.trend_weights
+        for part in self.components:
+            out += part.jets(points, engine, order)
         return out
 
 
@@ -125,9 +127,9 @@ def draw_path(
     field = sum(engine.observed(path.jets) for path in drawn)
     residual = engine.values - engine.trend_basis @ b0 - field - e
     v = conditional.whitener.T @ (conditional.whitener @ residual)
-    trend_weights = None
-    if conditional.target == "surface":
-        trend_weights = COEFFICIENT_SD * (b0 + engine.trend_basis.T @ v)
+    trend_weights = b0 + engine.trend_basis.T @ v
+    if not has_process(conditional.target):
+        return DensePath(engine, (), trend_weights, conditional.target)
     components = []
     for prior, path in zip(priors, drawn, strict=True):
         if update_error(conditional, prior) > UPDATE_TOLERANCE / len(priors):
@@ -137,7 +139,7 @@ def draw_path(
         update = prior.spectrum * prior.torus.adjoint(engine.coords, v)
         path = replace(path, coefficients=path.coefficients + update)
         components.append(Component(prior.kernel, prior.scale, path, None))
-    return DensePath(engine, tuple(components), trend_weights)
+    return DensePath(engine, tuple(components), trend_weights, conditional.target)
 
 
 def update_error(conditional: DenseConditional, prior: FourierPrior) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -67,12 +67,49 @@ class Fitted:
         units = {"lengthscale": length, "amplitude": link, "noise_sd": link}
         return hyperparameter_table(self.draws, self.layout, units, self.given)
 
+    def coefficients(
+        self, *, samples: int | None = None, rng: int | np.random.Generator | None = None
+    ) -> pd.DataFrame:
+        """Coefficients of the covariates: mean, sd and 2.5, 50 and 97.5 % quantiles.
+
+        Given the hyperparameters they are normal, with moments in closed form; these are mixed
+        over the posterior draws.
+
+        Parameters
+        ----------
+        samples : int, optional
+            Posterior draws to average over; None takes all up to 1,000.
+        rng : int or Generator, optional
+            Chooses the samples.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a number (the change of the link-scale response for one unit of the covariate) or
+            category (the difference from the first category).
+
+        Raises
+        ------
+        ValueError
+            If the model has no covariates.
+
+        References
+        ----------
+        Rasmussen and Williams (2006), eq. (2.41) and (2.42).
+        """
+        from womble.coefficients import coefficients
+
+        if self.data.covariates is None:
+            raise ValueError("the model has no covariates. Fit with covariates=[...].")
+        ensemble = self.ensemble("process", samples, np.random.default_rng(rng))
+        return coefficients(ensemble, self.data.covariates)
+
     def ensemble(self, target: Target, samples: int | None, rng: np.random.Generator) -> Ensemble:
         """Draws of the hyperparameters with the engine that conditions on each.
 
         Parameters
         ----------
-        target : {"surface", "process"}
+        target : {"surface", "process", "total", "covariates"}
         samples : int, optional
             Taken without replacement from the draws; None takes all up to 1,000, evenly spaced.
             Where the hyperparameters were given it is the number of field draws.
@@ -82,8 +119,7 @@ class Fitted:
         ValueError
             If the target is unknown, or more samples are asked for than there are draws.
         """
-        if target not in ("surface", "process"):
-            raise ValueError(f"`target` must be 'surface' or 'process'; got {target!r}.")
+        self._check_target(target)
         if samples is not None and samples < 2:
             raise ValueError(f"`samples` must be at least 2; got {samples}.")
         scaling = self.data.scaling
@@ -103,6 +139,22 @@ class Fitted:
             thetas, repeats = table[rng.choice(len(table), samples, replace=False)], 1
         thetas = [layout.theta(row) for row in thetas / units]
         return Ensemble(self._engine, scaling, thetas, repeats, target)
+
+    def _check_target(self, target: Target) -> None:
+        if target not in get_args(Target):
+            expected = "', '".join(get_args(Target))
+            raise ValueError(f"`target` must be one of '{expected}'; got {target!r}.")
+        if target in ("surface", "process"):
+            return
+        if self.data.covariates is None:
+            raise ValueError(f"`target` {target!r} needs covariates; the model has none.")
+        unknown = self.data.covariates.without_field
+        if unknown:
+            raise ValueError(
+                f"`target` {target!r} needs every number among the covariates as a field; "
+                f"{', '.join(unknown)} is known at the data only, and its gradient is never "
+                "guessed. Give fit(covariate_fields={name: raster or function})."
+            )
 
     @property
     def order(self) -> int:
