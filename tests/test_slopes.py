@@ -1,7 +1,5 @@
 """Observed slopes and known noise: brute-force normal algebra, differences, paths, files."""
 
-from dataclasses import replace
-
 import geopandas as gpd
 import numpy as np
 import numpy.testing as npt
@@ -299,15 +297,3 @@ def test_slopes_on_a_line():
 def test_what_cannot_be_used_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         MODEL.condition((SITES, Y), **GIVEN, **options)
-
-
-def test_plain_data_have_the_plain_matrices():
-    coords, values, *_ = SETS[2]
-    plain = DenseEngine(Matern(2.5), Trend("linear"), coords, values[: len(coords)])
-    far = Slopes(np.array([[1e3, 1e3]]), np.array([[1.0, 0.0]]), np.zeros(1), np.ones(1))
-    other = replace(plain, values=np.append(plain.values, 0.0), slopes=far, trend=Trend("none"))
-    bare = replace(plain, trend=Trend("none"))
-    # A slope out of reach adds its own density, and nothing else.
-    variance = 1 + THETA.scales[0].amplitude ** 2 / THETA.scales[0].lengthscale ** 2 * 5 / 3
-    own = -0.5 * np.log(2 * np.pi * variance)
-    npt.assert_allclose(other.log_likelihood(THETA)[0], bare.log_likelihood(THETA)[0] + own)
