@@ -104,7 +104,8 @@ def load(path: str | Path) -> Posterior:
     )
     kernel = _kernel(kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
-    engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
+    trend, anisotropic = Trend(ds.attrs["trend"]), "anisotropy_1" in ds
+    engine, _ = choose_engine("dense", kernel, trend, data, anisotropic)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
     if "diverging" in sample_stats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
 from womble.kernels import Kernel
@@ -14,18 +15,23 @@ from womble.trend import Trend
 DENSE_LIMIT = 2000
 
 
-def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) -> tuple[Engine, str]:
+def choose_engine(
+    name: str, kernel: Kernel, trend: Trend, data: SpatialData, anisotropic: bool = False
+) -> tuple[Engine, str]:
     """The engine asked for and a sentence that says which and why.
 
     Parameters
     ----------
     name : {"auto", "dense"}
         `auto` takes the dense engine for up to 2,000 observations and refuses more.
+    anisotropic : bool
+        Whether the hyperparameters have an anisotropy.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or `auto` meets more data than the dense engine is meant for.
+        If the name is unknown, `auto` meets more data than the dense engine is meant for, or an
+        anisotropic field has no plane.
     """
     slopes = None if data.slopes is None else data.slopes.scaled(data.scaling)
     n = len(data.values) + (0 if slopes is None else len(slopes.values))
@@ -41,8 +47,19 @@ def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) ->
     if slopes is not None:
         reason += f"; {len(slopes.values)} of them are slopes"
     scaling = data.scaling
+    if anisotropic and data.coords.shape[1] != 2:
+        raise ValueError(
+            "`anisotropic=True` needs data in the plane, with 2 coordinates; these have "
+            f"{data.coords.shape[1]}. Use anisotropic=False."
+        )
+    if anisotropic and slopes is not None:
+        raise ValueError(
+            "`gradient_data` needs an isotropic field: the likelihood of slopes is not known under "
+            "anisotropy. Use anisotropic=False."
+        )
     values, measurement_sd = scaling.values_in(data.values), data.measurement_sd
-    engine = DenseEngine(
+    make = AnisotropicEngine if anisotropic else DenseEngine
+    engine = make(
         kernel,
         trend,
         scaling.coords_in(data.coords),

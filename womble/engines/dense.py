@@ -107,12 +107,9 @@ class DenseEngine(Observations):
         found = self._radial_matrices(theta)
         if self.slopes is None:
             return found
-        return [
-            with_slopes(kernel, scale.lengthscale, self.coords, self.slopes, matrices)
-            for (kernel, scale), matrices in zip(
-                parts(self.kernel, theta.scales), found, strict=True
-            )
-        ]
+        lengthscales = (scale.lengthscale for scale in theta.scales)
+        each = zip(self.kernel.components, lengthscales, found, strict=True)
+        return [with_slopes(k, length, self.coords, self.slopes, R) for k, length, R in each]
 
     def _factor(self, correlations: list[FloatArray], theta: Theta) -> tuple[FloatArray, int]:
         """L with K = L L', and LAPACK's word on it (0: positive definite).
@@ -127,6 +124,10 @@ class DenseEngine(Observations):
         np.fill_diagonal(K, K.diagonal() + self.noise.variance(theta))
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
         return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
+
+    def isotropic(self, theta: Theta) -> tuple[DenseEngine, Theta]:
+        """Itself: its coordinates are those in which the field is isotropic."""
+        return self, theta
 
     def marginal(self, theta: Theta) -> Marginal | None:
         """log p(y) and what its gradient is made of; None where K is not positive definite."""
