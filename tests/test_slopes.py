@@ -1,7 +1,5 @@
 """Observed slopes and known noise: brute-force normal algebra, differences, paths, files."""
 
-from dataclasses import replace
-
 import geopandas as gpd
 import numpy as np
 import numpy.testing as npt
@@ -70,9 +68,6 @@ def brute_force(kernel, trend, d, theta, points, order, target="surface"):
     C = (V @ A.T)[: p * c]
     mean = C @ np.linalg.solve(K, values)
     return mean, V[: p * c, : p * c] - C @ np.linalg.solve(K, C.T), K
-
-
-# -- the engine ------------------------------------------------------------------------------------
 
 
 @every_kernel
@@ -260,14 +255,9 @@ def test_a_fit_uses_both_and_comes_back_from_its_file(tmp_path):
 
 
 def test_slopes_on_a_line():
-    x = np.linspace(0, 10, 15)
-    post = wb.FieldModel().condition(
-        (x, np.sin(x)),
-        gradient_data=(np.array([2.5, 7.5]), np.cos([2.5, 7.5]), 1e-6),
-        lengthscale=3.0,
-        amplitude=1.0,
-        noise_sd=0.1,
-    )
+    x, slopes = np.linspace(0, 10, 15), (np.array([2.5, 7.5]), np.cos([2.5, 7.5]), 1e-6)
+    given = {"lengthscale": 3.0, "amplitude": 1.0, "noise_sd": 0.1}
+    post = wb.FieldModel().condition((x, np.sin(x)), gradient_data=slopes, **given)
     npt.assert_allclose(post.jet_moments([2.5, 7.5])[0][:, 1], np.cos([2.5, 7.5]), atol=1e-4)
 
 
@@ -301,13 +291,10 @@ def test_what_cannot_be_used_is_refused(options, error, message):
         MODEL.condition((SITES, Y), **GIVEN, **options)
 
 
-def test_plain_data_have_the_plain_matrices():
-    coords, values, *_ = SETS[2]
-    plain = DenseEngine(Matern(2.5), Trend("linear"), coords, values[: len(coords)])
-    far = Slopes(np.array([[1e3, 1e3]]), np.array([[1.0, 0.0]]), np.zeros(1), np.ones(1))
-    other = replace(plain, values=np.append(plain.values, 0.0), slopes=far, trend=Trend("none"))
-    bare = replace(plain, trend=Trend("none"))
-    # A slope out of reach adds its own density, and nothing else.
-    variance = 1 + THETA.scales[0].amplitude ** 2 / THETA.scales[0].lengthscale ** 2 * 5 / 3
-    own = -0.5 * np.log(2 * np.pi * variance)
-    npt.assert_allclose(other.log_likelihood(THETA)[0], bare.log_likelihood(THETA)[0] + own)
+def test_anisotropic_fields_take_known_noise_and_no_slopes():
+    model, given = wb.FieldModel(anisotropic=True), GIVEN | {"anisotropy": (3.0, 30.0)}
+    with pytest.raises(ValueError, match="`gradient_data` needs an isotropic field"):
+        model.condition((SITES, Y), gradient_data=(WELLS, DIPS, 1.0), **given)
+    both = model.condition((SITES, Y), measurement_sd=0.7, **given)
+    plain = model.condition((SITES, Y), **(given | {"noise_sd": np.hypot(0.5, 0.7)}))
+    npt.assert_allclose(both.jet_moments(WELLS)[0], plain.jet_moments(WELLS)[0], rtol=1e-9)

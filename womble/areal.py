@@ -13,12 +13,12 @@ Journel and Huijbregts (1978), sec. V.A: block kriging. Radon (1948), Monatsheft
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy.sparse import block_diag, csr_array
+from scipy.sparse import csr_array
 
 from womble import mixture
 from womble.arrays import FloatArray
@@ -68,14 +68,20 @@ def areal_functionals(
 
 
 def _functional(rules: list[tuple[FloatArray, FloatArray]]) -> Functional:
-    weights = block_diag([w[None] for _, w in rules], format="csr")
-    return Functional(np.concatenate([nodes for nodes, _ in rules]), csr_array(weights), 0)
+    nodes, weights = (np.concatenate(part) for part in zip(*rules, strict=True))
+    start = np.cumsum([0, *(len(w) for _, w in rules)])
+    return Functional(nodes, csr_array((weights, np.arange(len(weights)), start)), 0)
 
 
 def together(functionals: list[Functional]) -> Functional:
     """All rows as one Functional, for their joint law."""
-    weights = block_diag([f.weights for f in functionals], format="csr")
-    return Functional(np.concatenate([f.nodes for f in functionals]), csr_array(weights), 0)
+    return _functional(
+        [
+            (f.nodes[start:stop], f.weights.data[start:stop])
+            for f in functionals
+            for start, stop in pairwise(f.weights.indptr)
+        ]
+    )
 
 
 def areal_laws(

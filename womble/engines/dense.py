@@ -88,12 +88,9 @@ class DenseEngine(Observations):
         found = self._radial_matrices(theta)
         if self.slopes is None:
             return found
-        return [
-            with_slopes(kernel, scale.lengthscale, self.coords, self.slopes, matrices)
-            for (kernel, scale), matrices in zip(
-                parts(self.kernel, theta.scales), found, strict=True
-            )
-        ]
+        lengthscales = (scale.lengthscale for scale in theta.scales)
+        each = zip(self.kernel.components, lengthscales, found, strict=True)
+        return [with_slopes(k, length, self.coords, self.slopes, R) for k, length, R in each]
 
     def _factor(self, correlations: list[FloatArray], theta: Theta) -> tuple[FloatArray, int]:
         """L with K = L L', and LAPACK's word on it (0: positive definite).
