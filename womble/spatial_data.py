@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.axis import Axis
+from womble.line_readers import read_profile, read_series
 from womble.readers import (
     Table,
     looks_like_degrees,
@@ -57,6 +59,8 @@ class SpatialData:
         position in its values flattened in (y, x) order.
     centred : bool
         Whether the mean is taken off inside: not where a model has no trend, and so mean 0.
+    axis : Axis
+        What positions on a line (d = 1) are called, and the date that is 0 where they are dates.
     """
 
     coords: FloatArray
@@ -68,6 +72,7 @@ class SpatialData:
     transform: Literal["log"] | None
     rows: npt.NDArray[np.intp] | None = None
     centred: bool = True
+    axis: Axis = field(default_factory=Axis)
 
     @property
     def scaling(self) -> Scaling:
@@ -102,16 +107,18 @@ def spatial_data(
 
     Parameters
     ----------
-    data : GeoDataFrame, tuple or DataArray
+    data : GeoDataFrame, tuple, DataArray or Series
         Points with a column `value`; `(coords (n, d), values (n,))`, where a 1-D `coords` is n
-        points on a line; or a 2-D raster with dims x, y or easting, northing in either order, whose
-        missing cells are left out.
+        points on a line; a 2-D raster with dims x, y or easting, northing in either order, whose
+        missing cells are left out; a Series or a 1-D DataArray, whose index or coordinate is the
+        position on a line. Positions on a line may be dates: they become days since the first.
     value : str, optional
         Column of a GeoDataFrame (required there); elsewhere a name for the response.
     transform : "log", optional
         Applied to the values; they must then be positive.
     units : str, optional
         Units of the response; by default `data.attrs["units"]` (of the column, for a GeoDataFrame).
+        Those of positions are `attrs["coordinate_units"]` of a Series, "units" of a coordinate.
 
     Warns
     -----
@@ -152,6 +159,7 @@ def spatial_data(
         crs=table.crs,
         transform=transform,
         rows=table.rows[keep],
+        axis=table.axis,
     )
 
 
@@ -198,18 +206,22 @@ def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None
 
 def _read(data: Any, value: str | None) -> Table:
     import geopandas as gpd
+    import pandas as pd
     import xarray as xr
 
     if isinstance(data, gpd.GeoDataFrame):
         return read_geodataframe(data, value)
     if isinstance(data, tuple):
         return read_arrays(data, value)
+    if isinstance(data, pd.Series):
+        return read_series(data, value)
     if isinstance(data, xr.DataArray):
-        return read_raster(data, value)
+        return read_profile(data, value) if data.ndim == 1 else read_raster(data, value)
     raise TypeError(
-        "`data` must be a GeoDataFrame of points, a tuple (coords, values) or a 2-D DataArray; got "
-        f"{type(data).__name__}. A plain table becomes a GeoDataFrame with geometry="
-        "geopandas.points_from_xy(x, y); a Dataset gives a DataArray with dataset['name']."
+        "`data` must be a GeoDataFrame of points, a tuple (coords, values), a DataArray (1-D or "
+        f"2-D) or a Series; got {type(data).__name__}. A plain table becomes a GeoDataFrame with "
+        "geometry=geopandas.points_from_xy(x, y), or a Series on a line with "
+        "table.set_index('position')['name']; a Dataset gives a DataArray with dataset['name']."
     )
 
 

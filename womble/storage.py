@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from womble import kernels
+from womble.axis import Axis
 from womble.engines import choose_engine
 from womble.posterior import Posterior
 from womble.spatial_data import SpatialData
@@ -62,6 +63,10 @@ def save(posterior: Posterior, path: str | Path) -> None:
                 "coordinate_units": data.coordinate_units,
                 "crs": None if data.crs is None else data.crs.to_wkt(),
                 "transform": data.transform,
+                "axis": {
+                    "name": data.axis.name,
+                    "origin": None if data.axis.origin is None else str(data.axis.origin),
+                },
             }
         ),
     }
@@ -83,13 +88,14 @@ def load(path: str | Path) -> Posterior:
 
     ds = _read(Path(path))
     about, kernel = json.loads(ds.attrs["data"]), json.loads(ds.attrs["kernel"])
-    crs = about.pop("crs")
+    crs, axis = about.pop("crs"), about.pop("axis", None)
     data = SpatialData(
         coords=ds["coords"].to_numpy(),
         values=ds["values"].to_numpy(),
         rows=ds["rows"].to_numpy(),
         crs=None if crs is None else pyproj.CRS.from_wkt(crs),
         centred=ds.attrs["trend"] != "none",
+        axis=_axis(axis),
         **about,
     )
     kernel = getattr(kernels, kernel.pop("name"))(**kernel)
@@ -110,6 +116,14 @@ def load(path: str | Path) -> Posterior:
         ds.attrs["engine"],
         engine,
     )
+
+
+def _axis(plain: dict[str, str | None] | None) -> Axis:
+    """The axis of data on a line; files written before there was one have none."""
+    if plain is None:
+        return Axis()
+    origin = plain["origin"]
+    return Axis(plain["name"], None if origin is None else np.datetime64(origin, "ns"))
 
 
 def _read(path: Path) -> xr.Dataset:

@@ -1,0 +1,125 @@
+"""Positions on a line: numbers, or dates as days since the first of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from womble.arrays import FloatArray, float_array
+
+# Dimensions that a surface has besides the position.
+RESERVED = ("statistic", "draw", "bound")
+# Dates come back to the microsecond: a double holds a century of days to 1 us.
+MICROSECONDS = 86_400e6
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the position of data on a line is called, and the date that is 0 where it has dates.
+
+    Attributes
+    ----------
+    name : str
+    origin : numpy.datetime64 or None
+        The earliest date; None where positions are numbers.
+    """
+
+    name: str = "x"
+    origin: np.datetime64 | None = None
+
+    def __post_init__(self) -> None:
+        if self.name in RESERVED:
+            raise ValueError(
+                f"positions must not be called {self.name!r}, which is a dimension of every "
+                "surface. Rename the index or the coordinate."
+            )
+
+    @classmethod
+    def of(cls, positions: Any, name: str | None) -> tuple[Axis, FloatArray]:
+        """The axis of the positions of data, and the positions in its numbers, shape (n,).
+
+        Raises
+        ------
+        TypeError
+            Positions that are neither numbers nor dates without time zone.
+        ValueError
+            A name that surfaces need for themselves.
+        """
+        dates = _dates(positions)
+        if dates is None:
+            return cls(name or "x"), float_array(positions, name or "coords")
+        known = dates[~np.isnat(dates)]
+        axis = cls(name or "time", known.min() if known.size else None)
+        return axis, axis.numbers(dates)
+
+    @property
+    def units(self) -> str | None:
+        """Units of positions where they are days; None where the axis does not know."""
+        return None if self.origin is None else "days"
+
+    def numbers(self, positions: Any) -> FloatArray:
+        """Positions as numbers, of the same shape: days since the origin, NaN for missing dates.
+
+        Raises
+        ------
+        TypeError
+            Dates where the data have numbers, or nothing that is either.
+        """
+        dates = _dates(positions)
+        if dates is None:
+            return float_array(positions, self.name)
+        if self.origin is None:
+            if np.isnat(dates).all():
+                return np.full(dates.shape, np.nan)
+            raise TypeError(
+                f"positions along {self.name!r} must be numbers, as those of the data are; got "
+                "dates. Fit the data with dates to ask for dates."
+            )
+        return (dates - self.origin) / np.timedelta64(1, "D")
+
+    def positions(self, numbers: FloatArray) -> FloatArray | npt.NDArray[np.datetime64]:
+        """Numbers as positions of the data's kind: dates to the microsecond, or themselves."""
+        if self.origin is None:
+            return numbers
+        past = np.round(np.asarray(numbers) * MICROSECONDS).astype("timedelta64[us]")
+        return (self.origin + past).astype("datetime64[ns]")
+
+
+def _dates(positions: Any) -> npt.NDArray[np.datetime64] | None:
+    """Dates in nanoseconds, or None if the positions are no dates.
+
+    Raises
+    ------
+    TypeError
+        Time zones, periods or durations.
+    """
+    import pandas as pd
+
+    dtype = getattr(positions, "dtype", None)
+    wrong = {
+        "with a time zone": (isinstance(dtype, pd.DatetimeTZDtype), "tz_convert(None)"),
+        "as periods": (isinstance(dtype, pd.PeriodDtype), "to_timestamp()"),
+        "as durations": (getattr(dtype, "kind", "") == "m", "/ np.timedelta64(1, 'D')"),
+    }
+    for what, (found, remedy) in wrong.items():
+        if found:
+            raise TypeError(
+                f"positions must be numbers or dates without time zone; got them {what}. Convert "
+                f"them first: {remedy}."
+            )
+    array = np.asarray(positions)
+    if array.dtype.kind != "M" and not _all_dates(array):
+        return None
+    # pandas refuses dates that nanoseconds cannot hold, where NumPy would wrap around.
+    flat = pd.DatetimeIndex(array.ravel()).as_unit("ns")
+    return flat.to_numpy().reshape(array.shape)
+
+
+def _all_dates(array: npt.NDArray[Any]) -> bool:
+    """Whether an array of objects holds dates (datetime.date and its kin)."""
+    from datetime import date
+
+    return array.dtype == object and array.size > 0 and isinstance(array.ravel()[0], date)
