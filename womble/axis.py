@@ -12,8 +12,9 @@ from womble.arrays import FloatArray, float_array
 
 # Dimensions that a surface has besides the position.
 RESERVED = ("statistic", "draw", "bound")
-# Dates come back to the microsecond: a double holds a century of days to 1 us.
-MICROSECONDS = 86_400e6
+# Of a day: dates come back to the millisecond. A double holds a century of days to 1e-6 s, so that
+# an hour comes back as an hour.
+MILLISECONDS = 86_400e3
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,15 @@ class Axis:
     def numbers(self, positions: Any) -> FloatArray:
         """Positions as numbers, of the same shape: days since the origin, NaN for missing dates.
 
+        Along dates, numbers are taken for days and text for dates ("2020-02-01").
+
         Raises
         ------
         TypeError
             Dates where the data have numbers, or nothing that is either.
         """
+        if self.origin is not None and np.asarray(positions).dtype.kind == "U":
+            positions = np.asarray(positions, dtype="datetime64[ns]")
         dates = _dates(positions)
         if dates is None:
             return float_array(positions, self.name)
@@ -81,10 +86,10 @@ class Axis:
         return (dates - self.origin) / np.timedelta64(1, "D")
 
     def positions(self, numbers: FloatArray) -> FloatArray | npt.NDArray[np.datetime64]:
-        """Numbers as positions of the data's kind: dates to the microsecond, or themselves."""
+        """Numbers as positions of the data's kind: dates to the millisecond, or themselves."""
         if self.origin is None:
             return numbers
-        past = np.round(np.asarray(numbers) * MICROSECONDS).astype("timedelta64[us]")
+        past = np.round(np.asarray(numbers) * MILLISECONDS).astype("timedelta64[ms]")
         return (self.origin + past).astype("datetime64[ns]")
 
 
