@@ -314,7 +314,9 @@ def test_bounds_must_be_a_box(coords, bounds):
 
 @pytest.mark.parametrize("shape", [(9, 3), (9, 2, 2), ()])
 def test_grids_are_for_a_line_or_the_plane(shape):
-    with pytest.raises(ValueError, match=r"shape \(n, 2\), or on a line, \(n,\); got .*jet_moments"):
+    with pytest.raises(
+        ValueError, match=r"shape \(n, 2\), or on a line, \(n,\); got .*jet_moments"
+    ):
         Grid.from_data(np.zeros(shape))
 
 

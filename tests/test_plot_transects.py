@@ -119,7 +119,7 @@ def test_refusals(post, ds, changes, given, grid):
     with pytest.raises(ValueError, match=r"got 'dy'. It has \['value', 'dx', 'dxx'\]"):
         wb.plot.transect(ds, "dy")
     kept = post.surface(samples=3, keep_draws=True, progress=False)
-    with pytest.raises(ValueError, match="surface of draws.*keep_draws=False"):
+    with pytest.raises(ValueError, match=r"surface of draws.*keep_draws=False"):
         wb.plot.transect(kept)
     plane = given.surface(grid, samples=10, progress=False)
     with pytest.raises(ValueError, match=r"one dimension besides.*plot.surface"):

@@ -99,9 +99,7 @@ def boundary_tables(
     probability = table["probability"].to_numpy()
     steep = (table["steepness_mean"] >= min_steepness).to_numpy()
     trios = [part for _, _, part in found]
-    keep = chosen(
-        probability, steep, rule, alpha, lambda: _stand_at_once(field, kinds, trios, rng)
-    )
+    keep = chosen(probability, steep, rule, alpha, lambda: _stand_at_once(field, kinds, trios, rng))
     over = "all lines at once, each at its middle" if rule == "simultaneous" else "per line"
     table["rule"] = f"{rule}, alpha = {alpha:g}, {over}; vertices >= {least:g}"
     order = np.argsort(-table["steepness_mean"].to_numpy(), kind="stable")

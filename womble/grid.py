@@ -20,7 +20,7 @@ from womble.readers import (
     raster_axes,
     raster_crs,
 )
-from womble.spatial_data import SpatialData, query_points, require_planar, require_same_crs
+from womble.spatial_data import SpatialData, require_planar, require_same_crs
 from womble.transect import Transect
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Evenly spaced positions along a line or in time, and which of them lie where the data can speak."""
+"""Evenly spaced positions along a line or in time, and which lie where the data can speak."""
 
 from __future__ import annotations
 
