@@ -86,6 +86,7 @@ def test_a_missing_date_is_a_missing_location():
     ("index", "message"),
     [
         (DAYS.tz_localize("UTC"), r"with a time zone.*tz_convert\(None\)"),
+        (pd.Index(list(DAYS.tz_localize("UTC")), dtype=object), r"with a time zone"),
         (DAYS.to_period("D"), r"as periods.*to_timestamp\(\)"),
         (DAYS - DAYS[0], r"as durations.*timedelta64"),
         (pd.Index([f"a{i}" for i in range(N)]), "must be an array of real numbers"),

@@ -104,23 +104,27 @@ def _dates(positions: Any) -> npt.NDArray[np.datetime64] | None:
     import pandas as pd
 
     dtype = getattr(positions, "dtype", None)
-    wrong = {
-        "with a time zone": (isinstance(dtype, pd.DatetimeTZDtype), "tz_convert(None)"),
-        "as periods": (isinstance(dtype, pd.PeriodDtype), "to_timestamp()"),
-        "as durations": (getattr(dtype, "kind", "") == "m", "/ np.timedelta64(1, 'D')"),
-    }
-    for what, (found, remedy) in wrong.items():
-        if found:
-            raise TypeError(
-                f"positions must be numbers or dates without time zone; got them {what}. Convert "
-                f"them first: {remedy}."
-            )
+    _require(not isinstance(dtype, pd.PeriodDtype), "as periods", "to_timestamp()")
+    _require(getattr(dtype, "kind", "") != "m", "as durations", "/ np.timedelta64(1, 'D')")
+    _require(not isinstance(dtype, pd.DatetimeTZDtype), *_ZONED)
     array = np.asarray(positions)
     if array.dtype.kind != "M" and not _all_dates(array):
         return None
     # pandas refuses dates that nanoseconds cannot hold, where NumPy would wrap around.
     flat = pd.DatetimeIndex(array.ravel()).as_unit("ns")
+    _require(flat.tz is None, *_ZONED)
     return flat.to_numpy().reshape(array.shape)
+
+
+_ZONED = ("with a time zone", "tz_convert(None)")
+
+
+def _require(holds: bool, what: str, remedy: str) -> None:
+    if not holds:
+        raise TypeError(
+            f"positions must be numbers or dates without time zone; got them {what}. Convert "
+            f"them first: {remedy}."
+        )
 
 
 def _all_dates(array: npt.NDArray[Any]) -> bool:
