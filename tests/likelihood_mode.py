@@ -21,7 +21,8 @@ def mode(data):
 
     # Lengthscales beyond ten radii of the domain are all alike to the data.
     bounds = np.log([[0.02, 10.0], [0.02, 10.0], [1e-3, 2.0]])
-    found = minimize(loss, np.log([0.7, 1.0, 0.2]), jac=True, bounds=bounds, method="L-BFGS-B")
+    start, method = np.log([0.7, 1.0, 0.2]), {"method": "L-BFGS-B", "options": {"ftol": 1e-13}}
+    found = minimize(loss, start, jac=True, bounds=bounds, **method)
     # At the mode, or pressed against a bound: a step down the gradient goes nowhere.
     assert np.abs(np.clip(found.x - found.jac, *bounds.T) - found.x).max() < 0.01
     theta = np.exp(found.x) * PLAIN.units(checked.scaling)

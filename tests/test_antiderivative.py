@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.testing as npt
+import pandas as pd
 import pytest
 import xarray as xr
 from cases import TARGETS, TRENDS, WITH_PATHS, standard_bound
@@ -272,9 +273,9 @@ def test_malformed_arguments_are_refused(post):
         post.antiderivative(X, order=3)
     with pytest.raises(ValueError, match=r"`x` must have shape \(p, 1\)"):
         post.antiderivative(np.zeros((3, 2)))
-    with pytest.raises(ValueError, match=r"`origin` must be a finite number, .*; got nan"):
+    with pytest.raises(ValueError, match=r"`origin` must be one finite number, .*; got nan"):
         post.antiderivative(X, origin=np.nan)
-    with pytest.raises(ValueError, match=r"`b` must be a finite number, .*; got 'end'"):
+    with pytest.raises(TypeError, match="must be an array of real numbers"):
         post.integral(0, "end")
     for orders in ((), (-3, 0), (0, 0), (0.5,)):
         with pytest.raises(ValueError, match="`orders` must be distinct numbers from -2 to 2"):
@@ -298,3 +299,17 @@ def test_measured_slopes_are_data_of_antiderivatives_too(sine):
     field = post.jet_moments([2.5], order=0)[0][0, 0]
     F = post.antiderivative([2.499, 2.501]).antiderivative.sel(statistic="mean").to_numpy()
     npt.assert_allclose((F[1] - F[0]) / 2e-3, field, atol=1e-4)
+
+
+def test_dates_are_positions_too(sine):
+    days = 30 * (sine[0] - sine[0].min())
+    series = pd.Series(sine[1], index=pd.Timestamp("2020-01-01") + pd.to_timedelta(days, "D"))
+    given = {"lengthscale": 15.0, "amplitude": 1.0, "noise_sd": 0.2}
+    dated = wb.FieldModel().condition(series, **given)
+    plain = wb.FieldModel().condition((days, sine[1]), **given)
+    start = series.index.min()
+    ends = pd.DatetimeIndex([start + pd.Timedelta(5, "D"), start + pd.Timedelta(20, "D")])
+    ds = dated.antiderivative(ends)
+    assert list(ds.time.to_numpy()) == list(ends.to_numpy())
+    npt.assert_allclose(ds.antiderivative, plain.antiderivative([5.0, 20.0]).antiderivative)
+    npt.assert_allclose(dated.integral(*ends), plain.integral(5.0, 20.0), rtol=1e-8)

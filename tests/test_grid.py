@@ -312,9 +312,11 @@ def test_bounds_must_be_a_box(coords, bounds):
         Grid.from_data(coords, bounds=bounds)
 
 
-@pytest.mark.parametrize("shape", [(9,), (9, 1), (9, 3)])
-def test_grids_are_for_the_plane(shape):
-    with pytest.raises(ValueError, match=r"shape \(n, 2\); got .*linspace"):
+@pytest.mark.parametrize("shape", [(9, 3), (9, 2, 2), ()])
+def test_grids_are_for_a_line_or_the_plane(shape):
+    with pytest.raises(
+        ValueError, match=r"shape \(n, 2\), or on a line, \(n,\); got .*jet_moments"
+    ):
         Grid.from_data(np.zeros(shape))
 
 

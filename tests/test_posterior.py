@@ -168,11 +168,19 @@ def test_one_dimension_has_value_slope_and_curvature(line):
     npt.assert_allclose(mean, exact, atol=0.02)
 
 
-def test_one_dimension_has_no_surface(line):
+@pytest.mark.parametrize("method", ["boundaries", "boundary_draws", "excursions"])
+def test_one_dimension_has_no_lines(line, method):
     with pytest.raises(
-        ValueError, match=r"surface\(\) needs data in the plane; .* 1 coordinate.*jet_moments"
+        ValueError, match=r"needs data in the plane; .* 1 coordinate.*change_points\(\)"
     ):
-        line.surface()
+        getattr(line, method)()
+
+
+def test_three_dimensions_have_no_surface():
+    coords = np.random.default_rng(1).uniform(size=(20, 3))
+    post = wb.FieldModel().condition((coords, coords[:, 0]), **TRUTH)
+    with pytest.raises(ValueError, match=r"line or in the plane; these have 3 .*jet_moments"):
+        post.surface()
 
 
 # --- refusals --------------------------------------------------------------------------------

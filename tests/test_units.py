@@ -11,7 +11,7 @@ from womble import jet
 from womble.grid import Grid
 from womble.kernels import Matern
 from womble.model import FieldModel
-from womble.surface import QUANTITIES
+from womble.quantity import QUANTITIES
 
 LENGTH, ORIGIN, VALUE = 1000.0, 5e6, 1e-4  # metres for kilometres, say, and another unit of mass
 GIVEN = {"lengthscale": 0.3, "amplitude": 8.0, "noise_sd": 1.0}

@@ -7,6 +7,7 @@ import xarray as xr
 
 from womble import mixture
 from womble.arrays import FloatArray
+from womble.axis import Axis
 from womble.engines.ensemble import Ensemble
 from womble.primitive import OnLine
 from womble.surface import LEVELS, STATISTICS, TILE_ENTRIES
@@ -52,6 +53,7 @@ def antiderivative_dataset(
     order: int,
     origin: float,
     *,
+    axis: Axis,
     field: str,
     units: str | None,
     coordinate_units: str | None,
@@ -59,16 +61,16 @@ def antiderivative_dataset(
 ) -> xr.Dataset:
     """Statistics (5, p) at `points` as a Dataset; see `womble.Posterior.antiderivative`."""
     ds = xr.Dataset(
-        {"antiderivative": (("statistic", "x"), statistics)},
-        {"statistic": list(STATISTICS), "x": points},
+        {"antiderivative": (("statistic", axis.name), statistics)},
+        {"statistic": list(STATISTICS), axis.name: axis.positions(points)},
     )
     ds["antiderivative"].attrs = {
         "long_name": f"{ORDINALS[order]} antiderivative of {field}",
         "order": order,
-        "origin": origin,
+        "origin": origin if axis.origin is None else str(axis.positions(origin)),
     } | ({"units": units} if units else {})
-    ds["x"].attrs = {"axis": "X", "long_name": "x"}
-    if coordinate_units:
-        ds["x"].attrs["units"] = coordinate_units
+    ds[axis.name].attrs = {"long_name": axis.name}
+    if coordinate_units and axis.origin is None:  # files encode dates in units of their own
+        ds[axis.name].attrs["units"] = coordinate_units
     ds.attrs = {"Conventions": "CF-1.11", "source": source, "scale": "link"}
     return ds

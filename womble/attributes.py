@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import xarray as xr
 
-from womble.grid import Grid
-from womble.quantity import QUANTITIES
+from womble.cells import Cells
+from womble.quantity import quantities
 from womble.units import derivative_units
 
 Map = TypeVar("Map", xr.Dataset, xr.DataArray)
@@ -19,7 +19,7 @@ FLAGS = {"flag_values": [-1.0, 0.0, 1.0], "flag_meanings": "negative not_signifi
 
 def describe(
     ds: xr.Dataset,
-    grid: Grid,
+    grid: Cells,
     scale: str,
     attributes: Mapping[str, str | None],
     rule: str | None = None,
@@ -31,7 +31,7 @@ def describe(
     ds : xarray.Dataset
         Variables are quantities, with a suffix for what is said of their sign; attributes that a
         variable has already are kept.
-    grid : Grid
+    grid : Cells
     scale : {"link", "response"}
     attributes : mapping
         "name" of the field, its "units" on this scale, the "difference_units" that its derivatives
@@ -40,16 +40,18 @@ def describe(
         How flags and bands were made, in words.
     """
     for name, variable in ds.data_vars.items():
-        variable.attrs.update(_of_variable(str(name), attributes, rule))
+        variable.attrs.update(_of_variable(str(name), attributes, rule, len(grid.shape)))
     if scale == "response":
         ds.attrs["comment"] = "response scale: means need not exist, use the median q50"
     ds.attrs["scale"] = scale
     return georeference(ds, grid, attributes)
 
 
-def label_and_units(name: str, attributes: Mapping[str, str | None]) -> tuple[str, str | None]:
+def label_and_units(
+    name: str, attributes: Mapping[str, str | None], dimension: int = 2
+) -> tuple[str, str | None]:
     """Long name of a quantity of the field, and its units."""
-    field, quantity = attributes["name"], QUANTITIES[name]
+    field, quantity = attributes["name"], quantities(dimension)[name]
     if name == "value":
         return str(field), attributes["units"]
     units = derivative_units(
@@ -62,10 +64,10 @@ def label_and_units(name: str, attributes: Mapping[str, str | None]) -> tuple[st
 
 
 def _of_variable(
-    name: str, attributes: Mapping[str, str | None], rule: str | None
+    name: str, attributes: Mapping[str, str | None], rule: str | None, dimension: int
 ) -> dict[str, object]:
     suffix = next((end for end in SUFFIXES if name.endswith(end)), "")
-    label, units = label_and_units(name.removesuffix(suffix), attributes)
+    label, units = label_and_units(name.removesuffix(suffix), attributes, dimension)
     measured = {"units": units} if units else {}
     if suffix == "_p_positive":
         return {"long_name": f"P({label} > 0)", "units": "1"}
@@ -80,15 +82,10 @@ def _of_variable(
     return {"long_name": label} | measured
 
 
-def georeference(ds: Map, grid: Grid, attributes: Mapping[str, str | None]) -> Map:
+def georeference(ds: Map, grid: Cells, attributes: Mapping[str, str | None]) -> Map:
     """Describe the axes, name the conventions and write the CRS where CF puts it."""
-    for axis, projected in (("x", "easting"), ("y", "northing")):
-        ds[axis].attrs = {"axis": axis.upper(), "long_name": axis}
-        if grid.crs is not None:
-            standard = {"standard_name": f"projection_{axis}_coordinate"}
-            ds[axis].attrs |= {"long_name": projected} | standard
-        if attributes["coordinate_units"]:
-            ds[axis].attrs["units"] = attributes["coordinate_units"]
+    for axis, described in grid.describe_axes().items():
+        ds[axis].attrs = described
     ds.attrs |= {"Conventions": "CF-1.11", "source": attributes["source"]}
     if grid.crs is not None:
         import rioxarray  # noqa: F401  (registers .rio)

@@ -12,7 +12,7 @@ from womble.decision import SignArray
 from womble.engines.base import Path
 from womble.engines.ensemble import Ensemble
 from womble.paths import each_path
-from womble.quantity import QUANTITIES
+from womble.quantity import quantities
 
 # Cells whose jets are held at a time, about 10 MB for each path in work.
 TILE = 200_000
@@ -61,13 +61,14 @@ def bands(
     Parameters
     ----------
     ensemble : Ensemble
-    points : array, shape (p, 2)
+    points : array, shape (p, d)
+        d = 1 or 2.
     moments : dict of array, shape (2, p)
         Mean and sd of each quantity by its name. They may come from other draws: a band around
         any centre, on any scale, covers as often as its paths say.
     order : {1, 2}
         Of the jets that the quantities are made of.
-    domain : array, shape (2, 2)
+    domain : array, shape (2, d)
         Corners of a box that holds data and points.
 
     Raises
@@ -75,7 +76,8 @@ def bands(
     ValueError
         If there are too few draws for `alpha`.
     """
-    parts = [(QUANTITIES[name].of, mean, sd) for name, (mean, sd) in moments.items()]
+    known = quantities(points.shape[1])
+    parts = [(known[name].of, mean, sd) for name, (mean, sd) in moments.items()]
 
     def deviations(path: Path) -> FloatArray:
         """Largest standardised deviation of each quantity, shape (quantities,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,18 +98,33 @@ def boundary_tables(
         return table, lines
     probability = table["probability"].to_numpy()
     steep = (table["steepness_mean"] >= min_steepness).to_numpy()
-    if rule == "simultaneous":
-        stands = _stand_at_once(field, kinds, [trios for _, _, trios in found], rng)
-        order = np.argsort(-probability[steep], kind="stable")
-        chosen = steep.copy()
-        chosen[steep] = decision.simultaneous_set(stands[:, steep], order, alpha)[0]
-    else:
-        chosen = steep & (decision.significance(probability, rule, alpha) > 0)
+    trios = [part for _, _, part in found]
+    keep = chosen(probability, steep, rule, alpha, lambda: _stand_at_once(field, kinds, trios, rng))
     over = "all lines at once, each at its middle" if rule == "simultaneous" else "per line"
     table["rule"] = f"{rule}, alpha = {alpha:g}, {over}; vertices >= {least:g}"
     order = np.argsort(-table["steepness_mean"].to_numpy(), kind="stable")
-    order = order[chosen[order]]
+    order = order[keep[order]]
     return table.iloc[order].reset_index(drop=True), [lines[i] for i in order]
+
+
+def chosen(
+    probability: FloatArray,
+    eligible: BoolArray,
+    rule: str,
+    alpha: float,
+    stands: Callable[[], BoolArray],
+) -> BoolArray:
+    """Which boundaries a rule keeps, of those that are eligible; shape (lines,).
+
+    `stands()` says whether each stands in each of S joint draws, shape (S, lines); it is asked for
+    under "simultaneous" only.
+    """
+    if rule != "simultaneous":
+        return eligible & (decision.significance(probability, rule, alpha) > 0)
+    order = np.argsort(-probability[eligible], kind="stable")
+    keep = eligible.copy()
+    keep[eligible] = decision.simultaneous_set(stands()[:, eligible], order, alpha)[0]
+    return keep
 
 
 def _lines(

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from womble.arrays import BoolArray, FloatArray
+from womble.arrays import BoolArray, FloatArray, float_array
+from womble.axis import Axis
+from womble.cells import MAXIMUM_CELLS, Cells
+from womble.line_readers import read_profile, read_series
 from womble.mask import inside_cells
 from womble.readers import (
+    Table,
     coordinate_units,
-    float_array,
     point_coordinates,
     raster_axes,
     raster_crs,
 )
-from womble.spatial_data import SpatialData, query_points, require_planar, require_same_crs
+from womble.spatial_data import SpatialData, require_planar, require_same_crs
+from womble.transect import Transect
 
 if TYPE_CHECKING:
     import pyproj
 
 # About 60 cells along the longer side: a map that reads well and costs a few thousand points.
 DEFAULT_CELLS = 60
-# Six quantities of 1e8 cells already fill 5 GB: a larger grid is a slip in the spacing's unit.
-MAXIMUM_CELLS = 1e8
-# Share of a cell by which a centre may be off: northings stored as float32 are rounded to 0.25 m,
-# within 1% of a 30 m cell; no map shows that.
-EVENNESS = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class Grid(Cells):
     """Cell centres of a regular grid and the cells that are inside. Made by `Grid.from_data`.
 
     Attributes
@@ -59,16 +59,10 @@ class Grid:
     coordinate_units: str | None = None
 
     def __post_init__(self) -> None:
-        for name, centres in (("x", self.x), ("y", self.y)):
-            _require_even(name, centres)
+        self._check()
         if self.x[-1] < self.x[0]:
             raise ValueError(
                 "`x` must ascend; got a descending axis. Sort the raster with sortby('x')."
-            )
-        if self.inside.shape != self.shape:
-            raise ValueError(
-                f"`inside` must have shape (ny, nx) = {self.shape}; got {self.inside.shape}. "
-                "Rows are y."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,27 +93,29 @@ class Grid:
         *,
         spacing: float | None = None,
         mask: Any = "distance",
-        bounds: tuple[float, float, float, float] | None = None,
+        bounds: Sequence[Any] | None = None,
         like: Any = None,
-    ) -> Grid:
-        """Grid over `data`, with the cells that `mask` keeps.
+    ) -> Grid | Transect:
+        """Grid over `data`, with the cells that `mask` keeps; on a line, a Transect.
 
         Parameters
         ----------
         data : GeoDataFrame of points, SpatialData, tuple (coords, values) or array (n, 2)
-            Only the locations count; rows without one are passed over.
+            Only the locations count; rows without one are passed over. In one dimension also a
+            Series, a 1-D DataArray or an array (n,).
         spacing : float, optional
             Side of the square cells, in coordinate units; by default the longer side of the
-            bounds / 60.
+            bounds / 60. On a line the distance between positions, by default the length / 200.
         mask : "distance", "hull", polygons or None
             Which cell centres are inside. "distance": within twice the 95th percentile of the
             nearest-neighbour distance between distinct locations, see `womble.mask.data_distance`.
             "hull": strictly inside the convex hull of the data. A Polygon, MultiPolygon,
             GeoDataFrame or GeoSeries of polygons: strictly inside, holes respected; its CRS, if
-            any, must be the data's. None: all.
+            any, must be the data's. None: all. On a line there are no polygons, and the distance
+            is four times that percentile.
         bounds : (xmin, ymin, xmax, ymax), optional
             Box to cover, by default the data's. The cells overlap it by the same width on opposite
-            sides.
+            sides. On a line (first, last): positions go from the first as far as the last.
         like : DataArray or Dataset, optional
             Raster whose x and y are taken as they are (its values are not); in place of `spacing`
             and `bounds`. Its CRS must be the data's.
@@ -127,10 +123,17 @@ class Grid:
         Raises
         ------
         ValueError
-            Bad spacing, bounds, mask or raster; more than 1e8 cells; no cell inside; d != 2.
+            Bad spacing, bounds, mask or raster; more than 1e8 cells; no cell inside; d > 2.
         TypeError
             `mask`, `like` or `data` of another kind.
         """
+        on_line = _on_line(data)
+        if on_line is not None:
+            if like is not None:
+                raise ValueError(
+                    "`like` is a raster, and these data are on a line; give `bounds` and `spacing`."
+                )
+            return Transect.of(*on_line, spacing=spacing, mask=mask, bounds=bounds)
         coords, crs, units = _locations(data)
         if like is None:
             x, y = _centres(_box(coords, bounds), spacing)
@@ -151,46 +154,56 @@ class Grid:
         return cls(x, y, inside, crs, units)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(ny, nx)."""
-        return len(self.y), len(self.x)
+    def axes(self) -> dict[str, FloatArray]:
+        """See `Cells.axes`."""
+        return {"y": self.y, "x": self.x}
+
+    @property
+    def labels(self) -> dict[str, FloatArray]:
+        """See `Cells.labels`."""
+        return self.axes
+
+    def describe_axes(self) -> dict[str, dict[str, str]]:
+        """See `Cells.describe_axes`."""
+        units = {"units": self.coordinate_units} if self.coordinate_units else {}
+        out = {}
+        for axis, projected in (("x", "easting"), ("y", "northing")):
+            out[axis] = {"axis": axis.upper(), "long_name": axis}
+            if self.crs is not None:
+                standard = {"standard_name": f"projection_{axis}_coordinate"}
+                out[axis] |= {"long_name": projected} | standard
+            out[axis] |= units
+        return out
 
     @property
     def spacing(self) -> tuple[float, float]:
         """Cell sides (dx, dy), positive, in coordinate units."""
-        return abs(_step(self.x)), abs(_step(self.y))
+        dx, dy = self.steps.tolist()
+        return dx, dy
 
-    @property
-    def points(self) -> FloatArray:
-        """Centres of the inside cells, shape (p, 2), row-major in (y, x)."""
-        rows, columns = np.nonzero(self.inside)
-        return np.column_stack([self.x[columns], self.y[rows]])
 
-    def contains(self, points: Any) -> BoolArray:
-        """Whether each of `points`, shape (m, 2), falls in a cell that is inside; shape (m,)."""
-        points = query_points(points, 2)
-        column, on_x = _nearest(self.x, points[:, 0])
-        row, on_y = _nearest(self.y, points[:, 1])
-        return on_x & on_y & self.inside[row, column]
+def _on_line(data: Any) -> tuple[FloatArray, Axis, str | None] | None:
+    """Distinct finite positions (n, 1), axis and units of data in one dimension; None of others."""
+    import pandas as pd
+    import xarray as xr
 
-    def fill(self, values: FloatArray) -> FloatArray:
-        """Values at `points`, shape (..., p), laid out on the grid, (..., ny, nx); NaN elsewhere.
-
-        Raises
-        ------
-        ValueError
-            The last axis is not as long as `points`.
-        """
-        values = np.asarray(values)
-        inside = int(self.inside.sum())
-        if values.ndim == 0 or values.shape[-1] != inside:
-            raise ValueError(
-                f"`values` must have shape (..., {inside}), one per inside cell on the last axis; "
-                f"got {values.shape}. Evaluate at grid.points."
-            )
-        filled = np.full((*values.shape[:-1], *self.shape), np.nan)
-        filled[..., self.inside] = values
-        return filled
+    if isinstance(data, pd.Series):
+        data = read_series(data, None)
+    elif isinstance(data, xr.DataArray) and data.ndim == 1:
+        data = read_profile(data, None)
+    if isinstance(data, SpatialData | Table):
+        if data.coords.shape[1] != 1:
+            return None
+        coords, axis, units = data.coords, data.axis, data.coordinate_units
+    elif hasattr(data, "geometry"):
+        return None
+    else:
+        given = data[0] if isinstance(data, tuple) else data
+        if np.ndim(given) != 1 and np.shape(given)[1:] != (1,):
+            return None
+        axis, coords = Axis.of(np.ravel(given), None)
+        coords, units = coords[:, None], axis.units
+    return _distinct(coords), axis, units
 
 
 def _locations(data: Any) -> tuple[FloatArray, pyproj.CRS | None, str | None]:
@@ -206,16 +219,21 @@ def _locations(data: Any) -> tuple[FloatArray, pyproj.CRS | None, str | None]:
         coords = float_array(data[0] if isinstance(data, tuple) else data, "data")
     if coords.ndim != 2 or coords.shape[1] != 2:
         raise ValueError(
-            f"a grid needs locations in the plane, shape (n, 2); got {coords.shape}. In one "
-            "dimension pass your own points, np.linspace(start, stop, 200), instead of a grid."
+            f"a grid needs locations in the plane, shape (n, 2), or on a line, (n,); got "
+            f"{coords.shape}. In more dimensions pass points of your own to jet_moments()."
         )
+    return _distinct(coords), crs, units
+
+
+def _distinct(coords: FloatArray) -> FloatArray:
+    """Distinct finite locations, two at least."""
     coords = np.unique(coords[np.isfinite(coords).all(axis=1)], axis=0)
     if len(coords) < 2:
         raise ValueError(
             f"a grid needs at least 2 distinct locations; got {len(coords)}. Check that the data "
             "are not empty."
         )
-    return coords, crs, units
+    return coords
 
 
 def _box(coords: FloatArray, bounds: Any) -> tuple[FloatArray, FloatArray]:
@@ -270,32 +288,3 @@ def _raster_centres(like: Any, crs: pyproj.CRS | None) -> tuple[FloatArray, Floa
     x, y = raster_axes(like, "like")
     require_same_crs(raster_crs(like), crs, "like")
     return float_array(like[x].values, "like"), float_array(like[y].values, "like")
-
-
-def _step(centres: FloatArray) -> float:
-    """Signed distance between neighbouring centres."""
-    return float(centres[-1] - centres[0]) / (len(centres) - 1)
-
-
-def _nearest(centres: FloatArray, at: FloatArray) -> tuple[np.ndarray, BoolArray]:
-    """Index of the nearest centre and whether the position is within half a cell of it."""
-    position = (at - centres[0]) / _step(centres)
-    index = np.clip(np.rint(position), 0, len(centres) - 1).astype(np.intp)
-    # The slack is rounding: a location on the box's edge belongs to the outermost cell.
-    return index, np.abs(position - index) <= 0.5 + 1e-6
-
-
-def _require_even(name: str, centres: FloatArray) -> None:
-    if centres.ndim != 1 or len(centres) < 2:
-        raise ValueError(
-            f"`{name}` must be a 1-D array of at least 2 cell centres; got shape {centres.shape}. "
-            "Extend the grid, or the raster given as `like`."
-        )
-    even = np.linspace(centres[0], centres[-1], len(centres))
-    step = abs(_step(centres))
-    if not (step > 0 and np.abs(centres - even).max() <= EVENNESS * step):
-        steps = np.abs(np.diff(centres))
-        raise ValueError(
-            f"`{name}` must be evenly spaced; got steps from {steps.min():g} to {steps.max():g}. "
-            f"Resample the raster first: raster.interp({name}=np.linspace(...))."
-        )

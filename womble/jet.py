@@ -93,12 +93,11 @@ def crest_indicator(jets: FloatArray) -> FloatArray:
     return fx**2 * fxx + 2 * fx * fy * fxy + fy**2 * fyy
 
 
-def exponentiate(jets: FloatArray) -> FloatArray:
-    """Jets of e^f in the plane by the chain rule: e^f, e^f g, e^f (H + g g'); shape of `jets`."""
-    value = np.exp(jets[..., :1])
-    out = [value, value * jets[..., 1:3]]
-    if jets.shape[-1] == 6:
-        fx, fy = jets[..., 1], jets[..., 2]
-        outer = np.stack([fx * fx, fx * fy, fy * fy], axis=-1)
-        out.append(value * (jets[..., 3:] + outer))
+def exponentiate(jets: FloatArray, dimension: int = 2) -> FloatArray:
+    """Jets of e^f by the chain rule: e^f, e^f g, e^f (H + g g'); shape of `jets`."""
+    value, g = np.exp(jets[..., :1]), gradient(jets, dimension)
+    out = [value, value * g]
+    if jets.shape[-1] > 1 + dimension:
+        rows, columns = np.triu_indices(dimension)
+        out.append(value * (jets[..., 1 + dimension :] + g[..., rows] * g[..., columns]))
     return np.concatenate(out, axis=-1)

@@ -62,12 +62,13 @@ def data_distance(coords: FloatArray) -> float:
 
     About the largest hole that uniform sampling leaves: of points scattered at random, at a rate of
     lambda, the nearest neighbour lies beyond r with probability exp(-lambda pi r^2). That is 0.05
-    at the percentile and 0.05^4 = 6e-6 at twice the distance: what is farther was not sampled.
+    at the percentile and 0.05^4 = 6e-6 at twice the distance: what is farther was not sampled. On
+    a line, where the probability is exp(-2 lambda r), four times the percentile says the same.
 
     Parameters
     ----------
-    coords : array, shape (n, 2)
-        At least two distinct locations.
+    coords : array, shape (n, d)
+        At least two distinct locations, d = 1 or 2.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def data_distance(coords: FloatArray) -> float:
 
     distinct = np.unique(coords, axis=0)
     nearest = cKDTree(distinct).query(distinct, k=2)[0][:, 1]
-    return float(2 * np.quantile(nearest, 0.95))
+    return float(4 ** (1 / coords.shape[1]) * np.quantile(nearest, 0.95))
 
 
 def _inside_test(
@@ -94,7 +95,7 @@ def _inside_test(
     elif mask == "hull":
         area = shapely.MultiPoint(coords).convex_hull
     elif mask == "distance":
-        return _within_distance(coords)
+        return near_data(coords, data_distance(coords))
     else:
         raise ValueError(
             f"`mask` must be None, 'distance', 'hull' or polygons; got {mask!r}. Read polygons "
@@ -104,10 +105,11 @@ def _inside_test(
     return lambda points: shapely.contains_xy(area, points[:, 0], points[:, 1])
 
 
-def _within_distance(coords: FloatArray) -> Callable[[FloatArray], BoolArray]:
+def near_data(coords: FloatArray, limit: float) -> Callable[[FloatArray], BoolArray]:
+    """Function of points (p, d) that tells which lie within `limit` of one of `coords` (n, d)."""
     from scipy.spatial import cKDTree
 
-    tree, limit = cKDTree(coords), data_distance(coords)
+    tree = cKDTree(coords)
     # scipy's bound is exclusive; a centre at the limit itself is inside.
     beyond = np.nextafter(limit, np.inf)
     return lambda points: np.isfinite(tree.query(points, distance_upper_bound=beyond)[0])

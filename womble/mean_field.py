@@ -8,6 +8,7 @@ from womble.arrays import FloatArray
 from womble.engines.ensemble import Ensemble
 from womble.field import Field
 from womble.grid import Grid
+from womble.transect import Transect
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,14 +18,14 @@ class MeanField(Field):
     Parameters
     ----------
     ensemble : Ensemble
-    grid : Grid
+    grid : Grid or Transect
     order : {0, 1, 2}
         Of the jets on the grid.
     progress : bool
     """
 
     ensemble: Ensemble
-    grid: Grid
+    grid: Grid | Transect
     order: int
     progress: bool
 

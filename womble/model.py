@@ -110,8 +110,9 @@ class FieldModel:
 
         Parameters
         ----------
-        data : GeoDataFrame, (coords, values) or DataArray
-            Points with a column of values; arrays of shape (n, d) and (n,); a 2-D raster.
+        data : GeoDataFrame, (coords, values), DataArray or Series
+            Points with a column of values; arrays of shape (n, d) and (n,); a 2-D raster. On a line
+            or in time also a Series by its index or a 1-D DataArray, at numbers or dates.
         value : str, optional
             Column of the GeoDataFrame; otherwise the name of the response.
         covariates : sequence of str, DataFrame or mapping of str to arrays

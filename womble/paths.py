@@ -51,7 +51,8 @@ class Paths:
         Parameters
         ----------
         points : array, shape (p, d), or points as a GeoDataFrame or GeoSeries
-            In coordinate units, inside the domain.
+            In coordinate units, inside the domain. Along dates, days since the first of the data:
+            `post.data.axis.numbers(dates)`.
         order : {0, 1, 2}
             Highest derivative.
 

@@ -28,7 +28,7 @@ class Probes:
         return np.isfinite(self.reach).all(axis=1)
 
     def points(self, vertices: FloatArray, directions: FloatArray) -> FloatArray:
-        """The probes behind and ahead of vertices (v, 2), shape (v, 2, 2)."""
+        """The probes behind and ahead of vertices (v, d), shape (v, 2, d)."""
         signed = self.reach * np.array([-1.0, 1.0])
         return vertices[:, None, :] + signed[..., None] * directions[:, None, :]
 
@@ -39,7 +39,7 @@ class Probes:
 
 
 def rays(vertices: FloatArray, directions: FloatArray, offsets: FloatArray) -> FloatArray:
-    """Points of the profiles across vertices (v, 2) at offsets (v, k), shape (v, k, 2)."""
+    """Points of the profiles across vertices (v, d) at offsets (v, k), shape (v, k, d)."""
     return vertices[:, None, :] + offsets[..., None] * directions[:, None, :]
 
 
@@ -59,14 +59,14 @@ def find_probes(
 
     Parameters
     ----------
-    vertices : array, shape (v, 2)
-    directions : array, shape (v, 2)
+    vertices : array, shape (v, d)
+    directions : array, shape (v, d)
         Unit vectors across.
     step : float
         Distance between the points looked at, in coordinate units.
     steps : int
         How many are looked at on each side.
-    score, contains : function of points (m, 2)
+    score, contains : function of points (m, d)
         The mean score, and whether a point lies in the region.
     ends : (int, int)
         Which way the score goes behind and ahead: -1 down, 1 up.
@@ -76,7 +76,7 @@ def find_probes(
     reach = np.full((len(vertices), 2), np.nan)
     for column, (side, end) in enumerate(zip((-1, 1), ends, strict=True)):
         ray = vertices[:, None, :] + side * distance[:, None] * directions[:, None, :]
-        flat = ray.reshape(-1, 2)
+        flat = ray.reshape(-1, ray.shape[-1])
         away = end * (score(flat).reshape(ray.shape[:2]) - here)
         on = (away >= 0) & contains(flat).reshape(away.shape)
         on = np.logical_and.accumulate(on, axis=1)

@@ -28,6 +28,7 @@ def _component(index: int) -> Callable[[FloatArray], FloatArray]:
     return lambda jets: jets[..., index]
 
 
+# In the plane.
 QUANTITIES: dict[str, Quantity] = {
     "value": Quantity("value", 0, 1, 0, True, _component(0)),
     "dx": Quantity("slope along x", 1, 1, 1, True, _component(1)),
@@ -54,15 +55,29 @@ QUANTITIES: dict[str, Quantity] = {
     ),
 }
 
+# On a line.
+LINE_QUANTITIES: dict[str, Quantity] = {
+    "value": Quantity("value", 0, 1, 0, True, _component(0)),
+    "dx": Quantity("slope", 1, 1, 1, True, _component(1)),
+    "dxx": Quantity("second derivative", 2, 1, 2, True, _component(2)),
+}
+
 # Normal given the hyperparameters: closed forms instead of draws.
 LINEAR = (*PLANAR, "laplacian")
 
 
-def names_up_to(order: int) -> list[str]:
+def quantities(dimension: int) -> dict[str, Quantity]:
+    """Quantities by name, of jets in one or two dimensions."""
+    return LINE_QUANTITIES if dimension == 1 else QUANTITIES
+
+
+def names_up_to(order: int, dimension: int = 2) -> list[str]:
     """Quantities that take derivatives up to this order."""
-    return [name for name, quantity in QUANTITIES.items() if quantity.order <= order]
+    every = quantities(dimension).items()
+    return [name for name, quantity in every if quantity.order <= order]
 
 
-def linear_rows(names: list[str], order: int) -> FloatArray:
+def linear_rows(names: list[str], order: int, dimension: int = 2) -> FloatArray:
     """Weights (l, c) that make linear quantities of a jet of this order."""
-    return np.array([QUANTITIES[name].of(np.eye(jet.size(2, order))) for name in names])
+    unit = np.eye(jet.size(dimension, order))
+    return np.array([quantities(dimension)[name].of(unit) for name in names])

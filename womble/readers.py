@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from womble.arrays import FloatArray
+from womble.arrays import FloatArray, float_array
+from womble.axis import Axis
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -30,6 +31,7 @@ class Table:
     coordinate_units: str | None
     crs: pyproj.CRS | None
     rows: npt.NDArray[np.intp]  # (n,), position in the input; of a raster, flattened in (y, x)
+    axis: Axis = field(default_factory=Axis)  # of data on a line
 
 
 def read_geodataframe(frame: gpd.GeoDataFrame, column: str | None) -> Table:
@@ -76,7 +78,7 @@ def read_geodataframe(frame: gpd.GeoDataFrame, column: str | None) -> Table:
 
 
 def read_arrays(data: tuple[Any, ...], name: str | None) -> Table:
-    """Coordinates (n, d), or (n,) on a line, and values (n,).
+    """Coordinates (n, d), or positions on a line (n,), numbers or dates, and values (n,).
 
     Raises
     ------
@@ -90,9 +92,12 @@ def read_arrays(data: tuple[Any, ...], name: str | None) -> Table:
             f"a tuple must be `(coords, values)`; got {len(data)} entries. Stack the coordinates "
             "with np.column_stack([x, y]) first."
         )
-    coords, values = float_array(data[0], "coords"), float_array(data[1], "values")
-    if coords.ndim == 1:
-        coords = coords[:, None]
+    values, axis = float_array(data[1], "values"), Axis()
+    if np.ndim(data[0]) == 1:
+        axis, positions = Axis.of(data[0], None)
+        coords = positions[:, None]
+    else:
+        coords = float_array(data[0], "coords")
     if coords.ndim != 2 or coords.shape[1] == 0:
         raise ValueError(
             "`coords` must have shape (n, d), one row per location, or (n,) on a line; got "
@@ -103,7 +108,8 @@ def read_arrays(data: tuple[Any, ...], name: str | None) -> Table:
             f"`values` must have shape ({coords.shape[0]},), one per row of `coords`; got "
             f"{values.shape}. Check that both come from the same rows."
         )
-    return Table(coords, values, name or "value", None, None, None, np.arange(len(coords)))
+    rows = np.arange(len(coords))
+    return Table(coords, values, name or "value", None, axis.units, None, rows, axis)
 
 
 def read_raster(raster: xr.DataArray, name: str | None) -> Table:
@@ -279,25 +285,3 @@ def require_planar(crs: pyproj.CRS | None, what: str) -> None:
             f"{crs.name!r}, which is not. Reproject first: "
             "data.to_crs(data.estimate_utm_crs())."
         )
-
-
-def float_array(data: Any, name: str) -> FloatArray:
-    """A float64 copy of `data`, masked entries as NaN.
-
-    Raises
-    ------
-    TypeError
-        `data` does not hold real numbers.
-    """
-    if np.ma.isMaskedArray(data):
-        return data.astype(float).filled(np.nan)
-    try:
-        array = np.asarray(data)
-        if array.dtype.kind not in "buifO":
-            raise TypeError(f"dtype {array.dtype}")
-        return np.array(array, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"`{name}` must be an array of real numbers; got {error}. Convert it to floats, with "
-            "NaN for what is missing."
-        ) from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.axis import Axis
 from womble.covariates import Covariates, read_table
+from womble.line_readers import read_profile, read_series
 from womble.readers import (
     Table,
     looks_like_degrees,
@@ -68,6 +70,8 @@ class SpatialData:
     slopes : Slopes or None
         Observed slopes of the field.
     covariates : Covariates or None
+    axis : Axis
+        What positions on a line (d = 1) are called, and the date that is 0 where they are dates.
     """
 
     coords: FloatArray
@@ -82,6 +86,7 @@ class SpatialData:
     measurement_sd: FloatArray | None = None
     slopes: Slopes | None = None
     covariates: Covariates | None = None
+    axis: Axis = field(default_factory=Axis)
 
     @property
     def sites(self) -> FloatArray:
@@ -125,16 +130,18 @@ def spatial_data(
 
     Parameters
     ----------
-    data : GeoDataFrame, tuple or DataArray
+    data : GeoDataFrame, tuple, DataArray or Series
         Points with a column `value`; `(coords (n, d), values (n,))`, where a 1-D `coords` is n
-        points on a line; or a 2-D raster with dims x, y or easting, northing in either order, whose
-        missing cells are left out.
+        points on a line; a 2-D raster with dims x, y or easting, northing in either order, whose
+        missing cells are left out; a Series or a 1-D DataArray, whose index or coordinate is the
+        position on a line. Positions on a line may be dates: they become days since the first.
     value : str, optional
         Column of a GeoDataFrame (required there); elsewhere a name for the response.
     transform : "log", optional
         Applied to the values; they must then be positive.
     units : str, optional
         Units of the response; by default `data.attrs["units"]` (of the column, for a GeoDataFrame).
+        Those of positions are `attrs["coordinate_units"]` of a Series, "units" of a coordinate.
     covariates : sequence of str, DataFrame or mapping of str to arrays
         Columns of the GeoDataFrame, or the columns themselves with a row for each of the data;
         numbers or categories.
@@ -187,6 +194,7 @@ def spatial_data(
         transform=transform,
         rows=table.rows[keep],
         covariates=Covariates.of(columns.iloc[keep], fields) if len(columns.columns) else None,
+        axis=table.axis,
     )
 
 
@@ -246,18 +254,22 @@ def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None
 
 def _read(data: Any, value: str | None) -> Table:
     import geopandas as gpd
+    import pandas as pd
     import xarray as xr
 
     if isinstance(data, gpd.GeoDataFrame):
         return read_geodataframe(data, value)
     if isinstance(data, tuple):
         return read_arrays(data, value)
+    if isinstance(data, pd.Series):
+        return read_series(data, value)
     if isinstance(data, xr.DataArray):
-        return read_raster(data, value)
+        return read_profile(data, value) if data.ndim == 1 else read_raster(data, value)
     raise TypeError(
-        "`data` must be a GeoDataFrame of points, a tuple (coords, values) or a 2-D DataArray; got "
-        f"{type(data).__name__}. A plain table becomes a GeoDataFrame with geometry="
-        "geopandas.points_from_xy(x, y); a Dataset gives a DataArray with dataset['name']."
+        "`data` must be a GeoDataFrame of points, a tuple (coords, values), a DataArray (1-D or "
+        f"2-D) or a Series; got {type(data).__name__}. A plain table becomes a GeoDataFrame with "
+        "geometry=geopandas.points_from_xy(x, y), or a Series on a line with "
+        "table.set_index('position')['name']; a Dataset gives a DataArray with dataset['name']."
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from womble import kernels
+from womble.axis import Axis
 from womble.covariate_storage import from_dataset, to_dataset
 from womble.engines import choose_engine
 from womble.kernels import Kernel
@@ -71,6 +72,10 @@ def save(posterior: Posterior, path: str | Path) -> None:
                 "coordinate_units": data.coordinate_units,
                 "crs": None if data.crs is None else data.crs.to_wkt(),
                 "transform": data.transform,
+                "axis": {
+                    "name": data.axis.name,
+                    "origin": None if data.axis.origin is None else str(data.axis.origin),
+                },
             }
         ),
     }
@@ -94,7 +99,7 @@ def load(path: str | Path) -> Posterior:
 
     ds = _read(Path(path))
     about, kernel = json.loads(ds.attrs["data"]), json.loads(ds.attrs["kernel"])
-    crs = about.pop("crs")
+    crs, axis = about.pop("crs"), about.pop("axis", None)
     data = SpatialData(
         coords=ds["coords"].to_numpy(),
         values=ds["values"].to_numpy(),
@@ -104,6 +109,7 @@ def load(path: str | Path) -> Posterior:
         measurement_sd=ds["measurement_sd"].to_numpy() if "measurement_sd" in ds else None,
         slopes=_read_slopes(ds) if "slope_values" in ds else None,
         covariates=from_dataset(ds),
+        axis=_axis(axis),
         **about,
     )
     kernel = _kernel(kernel)
@@ -151,6 +157,14 @@ def _slope_variables(slopes: Slopes) -> dict[str, tuple]:
 
 def _read_slopes(ds: xr.Dataset) -> Slopes:
     return Slopes(**{f.name: ds[f"slope_{f.name}"].to_numpy() for f in fields(Slopes)})
+
+
+def _axis(plain: dict[str, str | None] | None) -> Axis:
+    """The axis of data on a line; files written before there was one have none."""
+    if plain is None:
+        return Axis()
+    origin = plain["origin"]
+    return Axis(plain["name"], None if origin is None else np.datetime64(origin, "ns"))
 
 
 def _read(path: Path) -> xr.Dataset:

@@ -12,11 +12,11 @@ from womble import decision, jet, mixture
 from womble.arrays import FloatArray
 from womble.attributes import describe
 from womble.band import Band, bands
+from womble.cells import Cells
 from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import Ensemble, draw_normal
-from womble.grid import Grid
 from womble.paths import each_path
-from womble.quantity import LINEAR, QUANTITIES, linear_rows, names_up_to
+from womble.quantity import LINEAR, linear_rows, names_up_to, quantities
 
 STATISTICS = ("mean", "sd", "q025", "q50", "q975")
 LEVELS = (0.025, 0.5, 0.975)
@@ -30,7 +30,7 @@ MAXIMUM_BYTES = 4e9
 
 def surface(
     ensemble: Ensemble,
-    grid: Grid,
+    grid: Cells,
     *,
     order: int,
     scale: Literal["link", "response"],
@@ -49,7 +49,8 @@ def surface(
     Parameters
     ----------
     ensemble : Ensemble
-    grid : Grid
+    grid : Cells
+        A grid in the plane or a transect.
     order : {1, 2}
         Highest derivative that the kernel offers.
     scale : {"link", "response"}
@@ -57,7 +58,7 @@ def surface(
         are NaN, as the moments of a log-normal mixture need not exist.
     rule, alpha
         See `womble.decision`; "simultaneous" on the link scale only.
-    domain : array, shape (2, 2)
+    domain : array, shape (2, d)
         Corners of a box that holds data and cells.
     attributes : mapping
         See `womble.attributes.describe`.
@@ -67,9 +68,9 @@ def surface(
     xarray.Dataset
         See `womble.Posterior.surface`.
     """
-    names = names_up_to(order)
+    names = names_up_to(order, len(grid.shape))
     found = _statistics(ensemble, grid.points, names, order, scale, rng, progress)
-    signed = [name for name in names if QUANTITIES[name].signed]
+    signed = [name for name in names if quantities(len(grid.shape))[name].signed]
     covering: dict[str, Band] = {}
     if rule == "simultaneous":
         moments = {name: found[name][0][:2] for name in signed}
@@ -86,10 +87,10 @@ def surface(
     variables = {}
     for name in names:
         statistics, positive = found[name]
-        variables[name] = (("statistic", "y", "x"), grid.fill(statistics))
+        variables[name] = (("statistic", *grid.dims), grid.fill(statistics))
         if name in signed:
             variables |= _of_sign(name, grid, positive, rule, alpha, covering.get(name))
-    coords = {"statistic": list(STATISTICS), "y": grid.y, "x": grid.x}
+    coords = {"statistic": list(STATISTICS), **grid.labels}
     if covering:
         coords["bound"] = list(BOUNDS)
     over = "over all cells" if covering else "per cell"
@@ -99,7 +100,7 @@ def surface(
 
 def surface_draws(
     ensemble: Ensemble,
-    grid: Grid,
+    grid: Cells,
     *,
     order: int,
     scale: Literal["link", "response"],
@@ -115,26 +116,28 @@ def surface_draws(
     ValueError
         If they would take more than `MAXIMUM_BYTES`.
     """
-    names = names_up_to(order)
-    shape = (ensemble.size, *grid.shape)
+    d = len(grid.shape)
+    names, shape = names_up_to(order, d), (ensemble.size, *grid.shape)
     _require_memory(shape, len(names))
     arrays = {name: np.full(shape, np.nan) for name in names}
 
     def values(path: Path) -> FloatArray:
         jets = path.jets(grid.points, order)
         if scale == "response":
-            jets = jet.exponentiate(jets)
-        return np.stack([QUANTITIES[name].of(jets) for name in names])
+            jets = jet.exponentiate(jets, d)
+        return np.stack([quantities(d)[name].of(jets) for name in names])
 
     found = each_path(values, ensemble, domain, rng, "surface draws", progress)
-    for draw, quantities in enumerate(found):
-        for name, cells in zip(names, quantities, strict=True):
+    for draw, drawn in enumerate(found):
+        for name, cells in zip(names, drawn, strict=True):
             arrays[name][draw, grid.inside] = cells
-    np.degrees(arrays["gradient_direction"], out=arrays["gradient_direction"])
-    variables = {name: (("draw", "y", "x"), array) for name, array in arrays.items()}
-    coords = {"draw": np.arange(ensemble.size), "y": grid.y, "x": grid.x}
+    if "gradient_direction" in arrays:
+        np.degrees(arrays["gradient_direction"], out=arrays["gradient_direction"])
+    variables = {name: (("draw", *grid.dims), array) for name, array in arrays.items()}
+    coords = {"draw": np.arange(ensemble.size), **grid.labels}
     ds = describe(xr.Dataset(variables, coords), grid, scale, attributes)
-    ds["gradient_direction"].attrs["comment"] = "counter-clockwise from the x axis"
+    if "gradient_direction" in ds:
+        ds["gradient_direction"].attrs["comment"] = "counter-clockwise from the x axis"
     ds.attrs["comment"] = "each draw is one function of location, the same in all variables"
     return ds
 
@@ -142,10 +145,10 @@ def surface_draws(
 def _require_memory(shape: tuple[int, ...], count: int) -> None:
     needed = 8 * count * np.prod([float(size) for size in shape])
     if needed > MAXIMUM_BYTES:
-        draws, rows, columns = shape
+        draws, cells = shape[0], " x ".join(map(str, shape[1:]))
         raise ValueError(
             f"`keep_draws=True` must stay below {MAXIMUM_BYTES / 1e9:g} GB; {draws} draws of "
-            f"{count} quantities on {rows} x {columns} cells take {needed / 1e9:.1f} GB. Ask for "
+            f"{count} quantities on {cells} cells take {needed / 1e9:.1f} GB. Ask for "
             "fewer `samples` or larger cells, or evaluate post.paths() where you need it."
         )
 
@@ -185,14 +188,17 @@ def _of_tile(
     """The same for a tile of points, all draws at once."""
     linear = [name for name in names if name in LINEAR and scale == "link"]
     drawn = [name for name in names if name not in linear]
-    rows = linear_rows(linear, order)
+    d = points.shape[1]
+    rows = linear_rows(linear, order, d)
 
     def one(f: Conditional, stream: np.random.Generator) -> tuple[FloatArray, ...]:
         mean, covariance = f.groups(points[:, None, :], order)
-        draws = draw_normal(mean, covariance, ensemble.repeats, stream)
-        if scale == "response":
-            draws = jet.exponentiate(draws)
-        values = np.stack([QUANTITIES[name].of(draws) for name in drawn])
+        values = np.empty((0, ensemble.repeats, len(points)))
+        if drawn:
+            draws = draw_normal(mean, covariance, ensemble.repeats, stream)
+            if scale == "response":
+                draws = jet.exponentiate(draws, d)
+            values = np.stack([quantities(d)[name].of(draws) for name in drawn])
         if not linear:
             return (values,)
         variance = np.einsum("la,pab,lb->lp", rows, covariance, rows, optimize=True)
@@ -226,15 +232,15 @@ def _of_draws(name: str, draws: FloatArray, scale: str) -> tuple[FloatArray, Flo
 
 
 def _of_sign(
-    name: str, grid: Grid, positive: FloatArray, rule: str, alpha: float, band: Band | None
+    name: str, grid: Cells, positive: FloatArray, rule: str, alpha: float, band: Band | None
 ) -> dict[str, tuple]:
     """Variables that say which sign a quantity has; with a band, the band and its sign."""
     sign = decision.significance(positive, rule, alpha) if band is None else band.sign
     stated = {} if band is None else {"critical_value": band.critical_value}
     variables = {
-        f"{name}_p_positive": (("y", "x"), grid.fill(positive)),
-        f"{name}_significant": (("y", "x"), grid.fill(sign.astype(float)), stated),
+        f"{name}_p_positive": (grid.dims, grid.fill(positive)),
+        f"{name}_significant": (grid.dims, grid.fill(sign.astype(float)), stated),
     }
     if band is not None:
-        variables[f"{name}_band"] = (("bound", "y", "x"), grid.fill(band.bounds), stated)
+        variables[f"{name}_band"] = (("bound", *grid.dims), grid.fill(band.bounds), stated)
     return variables

@@ -15,11 +15,11 @@ from womble.profile import Probes, find_probes
 
 @dataclass(frozen=True, eq=False)
 class Vertices:
-    """Points of candidate lines, in order along each line.
+    """Points of candidate lines, in order along each line; in one dimension, points on their own.
 
     Attributes
     ----------
-    points, directions : array, shape (v, 2)
+    points, directions : array, shape (v, d)
         Where, and the unit vector across the line.
     line : int array, shape (v,)
         The candidate line that each belongs to.
@@ -33,9 +33,9 @@ class Vertices:
     position: np.ndarray
 
     @classmethod
-    def of(cls, lines: Sequence[FloatArray]) -> Vertices:
+    def of(cls, lines: Sequence[FloatArray], dimension: int = 2) -> Vertices:
         """All points of `lines`, directions not yet known."""
-        points = np.concatenate([*lines, np.empty((0, 2))])
+        points = np.concatenate([*lines, np.empty((0, dimension))])
         counts = [len(line) for line in lines]
         number = np.repeat(np.arange(len(lines)), counts)
         position = np.concatenate([*map(np.arange, counts), np.empty(0, dtype=int)])
@@ -55,7 +55,12 @@ class Vertices:
 
     @property
     def right(self) -> FloatArray:
-        """Unit vectors to the right of travel, from each vertex' neighbours; shape (v, 2)."""
+        """Unit vectors to the right of travel, from each vertex' neighbours; shape (v, 2).
+
+        In one dimension they point onwards, shape (v, 1).
+        """
+        if self.points.shape[1] == 1:
+            return np.ones_like(self.points)
         same = np.diff(self.line) == 0
         index = np.arange(len(self.line))
         ahead, behind = index + np.append(same, False), index - np.append(False, same)
@@ -78,14 +83,14 @@ def candidate_vertices(field: Field, feature: Feature) -> Vertices:
     a parabola within half a cell, whose root is taken. Where it does not fall an extremum is of
     the wrong kind, and the vertex dropped; a crossing stays where the grid has it.
     """
-    found = Vertices.of(feature.candidates(field))
+    found = Vertices.of(feature.candidates(field), len(field.grid.shape))
     if not len(found.points):
         return found
     found = directed(field, feature, found)
     reach = field.step * np.array([-1.0, 0.0, 1.0])
     across = found.directions[:, None, :]
     around = found.points[:, None, :] + reach[:, None] * across
-    jets = field.exact(around.reshape(-1, 2), feature.search_order)
+    jets = field.exact(around.reshape(-1, around.shape[-1]), feature.search_order)
     w = feature.falling(jets.reshape(*around.shape[:2], -1), across)
     falls = (w[:, 0] > 0) & (w[:, 2] < 0)
     shift = np.zeros(len(falls))

@@ -32,7 +32,7 @@ from womble.kernels import Correlation, Kernel
 # domain. Near pairs, and all pairs once conditioned on data, err by far less.
 IMAGE_CORRELATION = 1e-5
 # Modes along a coordinate, on average: 121 x 121 in the plane cost about as much as the tail at
-# 10,000 points.
+# 10,000 points. A line has as many in all.
 MOST_MODES = 121
 # A tail with a smaller share than this of the variance of every component is left out.
 NEGLIGIBLE = 1e-6
@@ -215,7 +215,7 @@ class FourierPrior:
         d = len(low)
         enough = self.kernel.frequency_beyond(NEGLIGIBLE, 0.0, d, 2 * self.order)
         period = high - low + image_distance(self.kernel, self.order) * self.scale.lengthscale
-        affordable = np.pi * MOST_MODES / np.prod(period) ** (1 / d)
+        affordable = np.pi * MOST_MODES ** max(1.0, 2 / d) / np.prod(period) ** (1 / d)
         edge = min(enough / self.scale.lengthscale, affordable)
         # 2 m + 1 modes reach to (2 m + 1) pi / period.
         modes = np.ceil((edge * period / np.pi - 1) / 2 - 1e-9)

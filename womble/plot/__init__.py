@@ -8,10 +8,12 @@ the common forms of colour blindness. `units` and `long_name` attributes become 
 from womble.plot.across import profile
 from womble.plot.lines import along, boundaries, segments, spaghetti
 from womble.plot.maps import data, gradient_arrows, probability, surface
+from womble.plot.transects import change_points, transect
 
 __all__ = [
     "along",
     "boundaries",
+    "change_points",
     "data",
     "gradient_arrows",
     "probability",
@@ -19,4 +21,5 @@ __all__ = [
     "segments",
     "spaghetti",
     "surface",
+    "transect",
 ]

@@ -196,6 +196,11 @@ def _layer(ds: xr.Dataset, variable: str, statistic: str) -> xr.DataArray:
         if statistic not in known:
             raise ValueError(f"`statistic` must be one of {known}; got {statistic!r}.")
         field = field.sel(statistic=statistic)
+    if set(field.dims) != {"y", "x"}:
+        raise ValueError(
+            f"a map needs the dimensions ('y', 'x'); got {field.dims}. Curves along a line are "
+            "drawn by plot.transect."
+        )
     return field.transpose("y", "x")
 
 

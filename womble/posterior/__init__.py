@@ -15,13 +15,14 @@ from womble.posterior.antiderivatives import Antiderivatives
 from womble.posterior.areas import Areas
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
+from womble.posterior.transects import Transects
 from womble.spatial_data import query_points
 
 if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives):
+class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes
@@ -52,7 +53,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives):
         Parameters
         ----------
         points : array, shape (p, d), or points as a GeoDataFrame or GeoSeries
-            In coordinate units.
+            In coordinate units; on a line (p,), dates where the data have dates.
         order : {0, 1, 2}
             Highest derivative.
         target : {"surface", "process"}
@@ -78,7 +79,8 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives):
         Rasmussen and Williams (2006), eq. (2.25), (2.26) and sec. 9.4.
         """
         self._check_order(order)
-        points = query_points(points, self.data.coords.shape[1])
+        d = self.data.coords.shape[1]
+        points = query_points(self.data.axis.numbers(points) if d == 1 else points, d)
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         return ensemble.moments(points, order)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -41,7 +40,7 @@ class Antiderivatives(Fitted):
         Parameters
         ----------
         x : array, shape (p,) or (p, 1)
-            In coordinate units.
+            In coordinate units, or dates where the data have them.
         order : {1, 2}
             1 is F1, 2 is F2.
         origin : float, optional
@@ -75,13 +74,14 @@ class Antiderivatives(Fitted):
         self._require_line("antiderivative()")
         if order not in (1, 2):
             raise ValueError(f"`order` must be 1 or 2; got {order!r}.")
-        points, origin = query_points(x, 1, "x")[:, 0], self._origin(origin)
+        points, origin = self._positions(x), self._origin(origin)
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         return antiderivative_dataset(
             antiderivative_statistics(ensemble, points, order, origin),
             points,
             order,
             origin,
+            axis=self.data.axis,
             field=self._field_name(response=False),
             units=self._units_of_order(-order),
             coordinate_units=self.data.coordinate_units,
@@ -122,7 +122,7 @@ class Antiderivatives(Fitted):
         from womble.surface import STATISTICS
 
         self._require_line("integral()")
-        a, b = _number(a, "a"), _number(b, "b")
+        a, b = self._position(a, "a"), self._position(b, "b")
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         statistics = antiderivative_statistics(ensemble, np.array([b]), 1, a)[:, 0]
         name = f"integral of {self._field_name(response=False)}"
@@ -171,7 +171,7 @@ class Antiderivatives(Fitted):
         if not orders or not set(orders) <= {-2, -1, 0, 1, 2} or len(set(orders)) < len(orders):
             raise ValueError(f"`orders` must be distinct numbers from -2 to 2; got {orders}.")
         self.kernel.require_derivatives(max(orders))
-        points = query_points(x, 1, "x")[:, 0]
+        points = self._positions(x)
         rows = OnLine(points, tuple(int(a) for a in orders), self._origin(origin))
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         return joint_line_moments(ensemble, rows)
@@ -185,14 +185,21 @@ class Antiderivatives(Fitted):
             )
 
     def _origin(self, origin: float | None) -> float:
-        return float(self.data.coords.min()) if origin is None else _number(origin, "origin")
+        return float(self.data.coords.min()) if origin is None else self._position(origin, "origin")
+
+    def _positions(self, x: Any) -> FloatArray:
+        """Positions (p,) as numbers, where the data have dates days since the first."""
+        return query_points(self.data.axis.numbers(x), 1, "x")[:, 0]
+
+    def _position(self, value: Any, name: str) -> float:
+        number = self.data.axis.numbers(value)
+        if number.ndim != 0 or not np.isfinite(number):
+            raise ValueError(
+                f"`{name}` must be one finite number, in coordinate units (along dates: a date); "
+                f"got {value!r}."
+            )
+        return float(number)
 
     def _units_of_order(self, order: int) -> str | None:
         """Units of a derivative, or for negative orders of an antiderivative."""
         return derivative_units(self.data.difference_units, self.data.coordinate_units, order)
-
-
-def _number(value: Any, name: str) -> float:
-    if not (isinstance(value, Real) and np.isfinite(value)):
-        raise ValueError(f"`{name}` must be a finite number, in coordinate units; got {value!r}.")
-    return float(value)

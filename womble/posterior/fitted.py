@@ -16,6 +16,7 @@ from womble.grid import Grid
 from womble.hyperparameters import Layout
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData, require_same_crs
+from womble.transect import Transect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,22 +167,58 @@ class Fitted:
             raise ValueError(f"`order` must be 0, 1 or 2; got {order!r}.")
         self.kernel.require_derivatives(order)
 
+    @property
+    def _dimension(self) -> int:
+        return self.data.coords.shape[1]
+
     def _require_plane(self, what: str) -> None:
-        if self.data.coords.shape[1] != 2:
+        if self._dimension != 2:
+            remedy = "Use jet_moments(points) for derivatives at points."
+            if self._dimension == 1:
+                remedy = "On a line use change_points() for boundaries, surface() for derivatives."
             raise ValueError(
-                f"{what} needs data in the plane; these have {self.data.coords.shape[1]} "
-                "coordinate(s). Use jet_moments(points) for derivatives at points."
+                f"{what} needs data in the plane; these have {self._dimension} coordinate(s). "
+                + remedy
             )
 
-    def _grid(self, grid: Grid | None) -> Grid:
+    def _require_line(self, what: str) -> None:
+        if self._dimension != 1:
+            raise ValueError(
+                f"{what} needs data on a line (d = 1); these have {self._dimension} coordinates. "
+                "In the plane use boundaries()."
+            )
+
+    def _grid(self, grid: Grid | Transect | None) -> Grid | Transect:
+        """The grid asked for, which must suit the data; by default over the data."""
+        if self._dimension > 2:
+            raise ValueError(
+                f"grids are for data on a line or in the plane; these have {self._dimension} "
+                "coordinates. Use jet_moments(points) for derivatives at points."
+            )
         if grid is None:
             return Grid.from_data(self.data)
+        if self._dimension == 1:
+            self._require_transect(grid)
+            return grid
         if not isinstance(grid, Grid):
             raise TypeError(f"`grid` must be a womble.Grid; got {type(grid).__name__}.")
         require_same_crs(grid.crs, self.data.crs, "grid")
         return grid
 
-    def _line_grid(self, grid: Grid | None) -> Grid:
+    def _require_transect(self, grid: Any) -> None:
+        """Refuse what is no Transect, or one that counts its days from another date."""
+        if not isinstance(grid, Transect):
+            raise TypeError(
+                "`grid` must be a Transect, as the data are on a line; got "
+                f"{type(grid).__name__}. Make it with Grid.from_data(data, spacing=...)."
+            )
+        if grid.axis != self.data.axis:
+            raise ValueError(
+                f"`grid` must have the data's axis, {self.data.axis}; got {grid.axis}. Make it "
+                "with Grid.from_data(post.data, ...)."
+            )
+
+    def _line_grid(self, grid: Grid | Transect | None) -> Grid | Transect:
         """The grid to find lines on; by default over the hull, as beyond it nothing is known."""
         return self._grid(Grid.from_data(self.data, mask="hull") if grid is None else grid)
 
@@ -190,13 +227,11 @@ class Fitted:
         most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self.draws["noise_sd"].size)
         return most if samples is None else samples
 
-    def _box(self, grid: Grid) -> FloatArray:
-        """Box for paths, shape (2, 2): the data and all cells, and half a cell for rounding."""
+    def _box(self, grid: Grid | Transect) -> FloatArray:
+        """Box for paths, shape (2, d): the data and all cells, and a cell more for rounding."""
         from womble.paths import path_domain
 
-        dx, dy = grid.spacing
-        low, high = (grid.x.min() - dx, grid.y.min() - dy), (grid.x.max() + dx, grid.y.max() + dy)
-        return path_domain(self.data.sites, (*low, *high))
+        return path_domain(self.data.sites, grid.box.ravel())
 
     def _shortest(self, min_length: float | None) -> float:
         """Shortest line; by default 5% of the largest distance between data."""

@@ -11,6 +11,7 @@ from womble import decision
 from womble.engines.base import Target
 from womble.grid import Grid
 from womble.posterior.fitted import Fitted
+from womble.transect import Transect
 from womble.warn import warn
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Maps(Fitted):
 
     def surface(
         self,
-        grid: Grid | None = None,
+        grid: Grid | Transect | None = None,
         *,
         target: Target = "surface",
         scale: Literal["link", "response"] = "link",
@@ -37,7 +38,7 @@ class Maps(Fitted):
 
         Parameters
         ----------
-        grid : Grid, optional
+        grid : Grid or Transect, optional
             By default `Grid.from_data(data)`.
         target : {"surface", "process"}
         scale : {"link", "response"}
@@ -66,18 +67,22 @@ class Maps(Fitted):
             <name>_p_positive and <name>_significant (-1, 0, 1); under `simultaneous` also
             <name>_band, dimensions (bound, y, x), bound = lower, upper, with c in the attribute
             "critical_value". With `keep_draws` dimensions (draw, y, x) and no flags. NaN outside
-            the grid's mask. A kernel without a Hessian yields first-order variables only, and
+            the grid's mask. On a line (d = 1) the variables are value, dx and dxx, and the only
+            dimension besides is that of the data's positions: their name, and dates where they
+            had them. A kernel without a Hessian yields first-order variables only, and
             warns.
 
         Raises
         ------
         ValueError
-            If an argument is unknown, the grid is in another CRS, there are too few samples for a
-            simultaneous band, or the draws to keep exceed 4 GB.
+            If an argument is unknown, the grid is in another CRS or on another axis, there are too
+            few samples for a simultaneous band, or the draws to keep exceed 4 GB.
+        TypeError
+            If the grid does not suit the data's dimension.
         """
         from womble import surface
 
-        self._require_plane("surface()")
+        grid = self._grid(grid)
         if scale not in ("link", "response"):
             raise ValueError(f"`scale` must be 'link' or 'response'; got {scale!r}.")
         transformed = self.data.transform == "log" and scale == "response"
@@ -87,7 +92,6 @@ class Maps(Fitted):
                 f"{self.kernel!r} has no Hessian: second-order variables are left out. Use "
                 "Matern(nu) with nu > 2 to have them."
             )
-        grid = self._grid(grid)
         rng = np.random.default_rng(rng)
         ensemble = self.ensemble(target, samples, rng)
         options = {
