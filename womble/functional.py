@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import block_diag, csc_array, csr_array
+from scipy.sparse import csc_array, csr_array, eye_array, kron
 
 from womble import jet
 from womble.arrays import FloatArray
@@ -155,7 +155,7 @@ class Functional:
     def mapped(self, matrix: FloatArray) -> Functional:
         """The same rows for g, where f(s) = g(matrix @ s), shape (d, d)."""
         chain = jet.chain_rule(matrix, self.order)
-        weights = self.weights @ block_diag([chain] * len(self.nodes), format="csr")
+        weights = self.weights @ kron(eye_array(len(self.nodes)), chain, format="csr")
         panels, segments = (
             None if pieces is None else pieces.mapped(matrix)
             for pieces in (self.panels, self.segments)
