@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import lgamma, log, pi
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # Scaled hyperparameters beyond these are no model of anything, and their powers overflow. Leapfrog
 # steps that overshoot before the step size has adapted get there.
 SMALLEST, LARGEST = 1e-50, 1e50
+
+# A PyTensor function keeps its inputs and outputs: threads take turns.
+_TURN = Lock()
 
 
 class PriorAt(NamedTuple):
@@ -130,7 +134,8 @@ class Compiled:
 
     def at(self, q: FloatArray) -> PriorAt:
         """See `Prior.at`."""
-        value, gradient, theta, slope = self._function(q)
+        with _TURN:
+            value, gradient, theta, slope = self._function(q)
         return PriorAt(float(value), gradient, theta, slope)
 
 

@@ -17,7 +17,7 @@ from womble.spatial_data import SpatialData
 from womble.trend import Trend
 
 FORMAT = "womble-posterior-1"
-# Of the sampler: what diagnostics and trace plots ask for.
+# Of NUTS, what diagnostics and trace plots ask for; of importance sampling, all.
 STATISTICS = (
     "diverging",
     "energy",
@@ -26,6 +26,13 @@ STATISTICS = (
     "n_steps",
     "step_size",
     "acceptance_rate",
+    "log_weight",
+    "point",
+    "k_hat",
+    "ess",
+    "evaluations",
+    "modes",
+    "distinct",
 )
 VERSIONED = ("womble", "pymc", "pytensor", "arviz", "numpy", "scipy")
 
@@ -45,7 +52,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
     )
     ds = ds.merge(posterior.draws, join="exact", compat="override")
     if posterior.sample_stats is not None:
-        plain = posterior.sample_stats[list(STATISTICS)]
+        stats = posterior.sample_stats
+        plain = stats[[name for name in STATISTICS if name in stats]]
         ds = ds.merge(
             plain.rename({name: f"stat_{name}" for name in plain}), join="exact", compat="override"
         )
@@ -55,6 +63,7 @@ def save(posterior: Posterior, path: str | Path) -> None:
         "kernel": json.dumps({"name": type(posterior.kernel).__name__, **asdict(posterior.kernel)}),
         "trend": posterior.trend,
         "engine": posterior.engine,
+        "inference": posterior.inference,
         "data": json.dumps(
             {
                 "name": data.name,
@@ -97,7 +106,7 @@ def load(path: str | Path) -> Posterior:
     engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
-    if stats:
+    if "diverging" in sample_stats:
         sample_stats["diverging"] = sample_stats["diverging"].astype(bool)
     draws = ds[chains]
     draws.attrs = sample_stats.attrs = {}  # they were the file's
@@ -109,6 +118,7 @@ def load(path: str | Path) -> Posterior:
         sample_stats if stats else None,
         ds.attrs["engine"],
         engine,
+        ds.attrs["inference"],
     )
 
 

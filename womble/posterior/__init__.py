@@ -28,12 +28,16 @@ class Posterior(Maps, Lines, AcrossLines):
     kernel : Kernel
     trend : str
     draws : xarray.Dataset
-        Hyperparameters in user units, dimensions (chain, draw); a single draw where they were
-        given.
+        Hyperparameters in user units, dimensions (chain, draw), all of the same weight; a single
+        draw where they were given or are the mode.
     sample_stats : xarray.Dataset or None
-        NUTS statistics; None where the hyperparameters were given.
+        NUTS statistics. Of importance sampling, for each draw log density, log weight and number of
+        the point that it copies, and as numbers k_hat, ess, evaluations, modes and distinct. None
+        where the hyperparameters were given or are the mode.
     engine : str
         Which engine runs, and why.
+    inference : str
+        How the hyperparameters were found, with the method's own figures.
     """
 
     def jet_moments(

@@ -35,10 +35,11 @@ class Fitted:
     sample_stats: xr.Dataset | None
     engine: str
     _engine: Engine
+    inference: str = "given hyperparameters"
 
     @property
     def given(self) -> bool:
-        """Whether the hyperparameters were given and not sampled."""
+        """Whether there is one point of the hyperparameters, given or the mode, and no sample."""
         return self.sample_stats is None
 
     @property
@@ -51,7 +52,8 @@ class Fitted:
     def summary(self) -> pd.DataFrame:
         """Hyperparameters: mean, sd, 2.5, 50 and 97.5 % quantiles, units, ESS and R-hat.
 
-        ESS and R-hat are NaN where the hyperparameters were given.
+        ESS and R-hat are NaN where the hyperparameters were given or are the mode; after importance
+        sampling ESS is that of the weights and R-hat NaN.
         """
         import pandas as pd
 
@@ -59,7 +61,7 @@ class Fitted:
 
         link, length = self.data.difference_units, self.data.coordinate_units
         units = Theta(lengthscale=length, amplitude=link, noise_sd=link)._asdict()
-        found = {} if self.given else diagnostics(self.draws)
+        found = {} if self.given else diagnostics(self.draws, self.sample_stats)
         rows = {}
         for name in Theta._fields:
             x = self.draws[name].to_numpy().ravel()
@@ -161,5 +163,5 @@ class Fitted:
         return f"log {name}" if self.data.transform == "log" and not response else name
 
     def _source(self) -> str:
-        how = "given hyperparameters" if self.given else "NUTS"
+        how = self.inference.split(":")[0].split(",")[0]
         return f"womble: {self.kernel!r}, {self.trend} trend, {how}, n = {len(self.data.values)}"
