@@ -15,6 +15,7 @@ _HOMES = {
     "SquaredExponential": "womble.kernels",
     "boundary_overlap": "womble.line_statistics",
     "boundary_statistics": "womble.line_statistics",
+    "compare": "womble.check",
     "from_sklearn": "womble.interop.sklearn",
     "load": "womble.storage",
     "write_geotiff": "womble.raster",

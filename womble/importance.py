@@ -32,8 +32,8 @@ DEGREES_OF_FREEDOM = 5.0
 # the mode does not tell; share of the points that modes get alike, as their masses are guesses.
 DEFENSIVE_SHARE, WIDER = 0.1, 2.0
 EQUAL_SHARE = 0.2
-# The weights' variance exists below this shape (Vehtari et al. 2024); beyond, or with a smaller share
-# of effective points, a second proposal pays.
+# The weights' variance exists below this shape (Vehtari et al. 2024); beyond, or with a smaller
+# share of effective points, a second proposal pays.
 GOOD_K_HAT, GOOD_SHARE = 0.5, 0.4
 # Fewer points have too few tail weights to tell what their tail is.
 FEWEST_POINTS = 400
@@ -103,7 +103,10 @@ class StudentMixture:
         half, k = len(self.shares) // 2, points.shape[1]
         belongs = softmax(self.log_densities(points), axis=1)
         belongs = (belongs[:, :half] + belongs[:, half:]) * weights[:, None]
-        centres, covariances = list(self.centres[:half]), [root @ root.T for root in self.roots[:half]]
+        centres, covariances = (
+            list(self.centres[:half]),
+            [root @ root.T for root in self.roots[:half]],
+        )
         for j, own in enumerate(belongs.T):
             mass = own.sum()
             if mass > 0 and effective_size(own / mass) > 10 * k:
@@ -165,9 +168,9 @@ def importance_sample(
 ) -> Weighted:
     """Weighted points of a density from Student-t distributions at its modes.
 
-    Where the weights' tail is poor or few count, as many points again come from a second proposal with the
-    moments of the first sample. The weights of all are then by the mean of both proposals, so that
-    none is wasted (Veach and Guibas 1995, the balance heuristic).
+    Where the weights' tail is poor or few count, as many points again come from a second proposal
+    with the moments of the first sample. The weights of all are then by the mean of both proposals,
+    so that none is wasted (Veach and Guibas 1995, the balance heuristic).
 
     Parameters
     ----------

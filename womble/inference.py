@@ -1,4 +1,4 @@
-"""The posterior of the hyperparameters: by NUTS, by importance sampling, or its mode."""
+"""Sampling the hyperparameters with PyMC, and what samples are worth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -17,18 +17,14 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.base import Engine, Theta
-from womble.importance import FEWEST_POINTS, Weighted, importance_sample
 from womble.laplace import NormalApproximation, find_modes, promising_starts
 from womble.log_density import Compiled, HyperparameterDensity, LogScale
-from womble.pareto import LARGEST_K_HAT
 from womble.priors import DefaultPriors, check_priors
 from womble.spatial_data import SpatialData
 from womble.warn import warn
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
-
-Method = Literal["nuts", "importance", "map"]
 
 # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021): mixing and Monte Carlo error.
 LARGEST_R_HAT = 1.01
@@ -67,134 +63,18 @@ def hyperparameter_density(
     return HyperparameterDensity(engine, prior, theta_units(data))
 
 
-class Sampled(NamedTuple):
-    """What became of a posterior.
-
-    Attributes
-    ----------
-    draws : xarray.Dataset
-        Hyperparameters in user units, dimensions (chain, draw).
-    sample_stats : xarray.Dataset or None
-        None for the mode, which is no sample.
-    how : str
-        Method and its figures, in words.
-    """
-
-    draws: xr.Dataset
-    sample_stats: xr.Dataset | None
-    how: str
-
-
-def check_method(name: str) -> None:
-    """Refuse what is no method of inference.
-
-    Raises
-    ------
-    ValueError
-    """
-    if name not in get_args(Method):
-        known = ", ".join(map(repr, get_args(Method)))
-        raise ValueError(f"`inference` must be one of {known}; got {name!r}.")
-
-
-def sample(
-    density: HyperparameterDensity,
-    method: Method,
-    *,
-    draws: int,
-    tune: int,
-    chains: int,
-    rng: np.random.Generator,
-    progress: bool,
-) -> Sampled:
-    """The posterior by the method asked for; by NUTS where importance sampling fails.
-
-    Warns
-    -----
-    UserWarning
-        Of that, and as `warn_of_trouble`.
-    """
-    # No numbers are drawn here: a seed gives NUTS the same draws however many modes there are.
-    with threadpool_limits(1, user_api="blas"):
-        modes = modes_of(density)
-    if method == "map":
-        return _mode(density, modes)
-    given_up = ""
-    if method == "importance":
-        points = max(draws, FEWEST_POINTS)
-        found = importance_sample(density, modes, points, rng, progress)
-        if found.k_hat <= LARGEST_K_HAT:
-            sampled = _resampled(density, modes, found, draws, rng)
-            warn_of_trouble(sampled.draws, sampled.sample_stats)
-            return sampled
-        given_up = f"; importance sampling was given up, k-hat {found.k_hat:.2f}"
-        warn(
-            f"importance sampling does not hold here (k-hat {found.k_hat:.2f}, above "
-            f"{LARGEST_K_HAT}: the posterior is far from its approximation at {len(modes)} "
-            "mode(s)). NUTS is run instead; inference='nuts' asks for it at once."
-        )
-    posterior, stats = nuts(
-        density, modes, draws=draws, tune=tune, chains=chains, rng=rng, progress=progress
-    )
-    warn_of_trouble(posterior, stats)
-    how = f"NUTS: {chains} x {draws} draws after {tune} tuning steps each{given_up}"
-    return Sampled(posterior, stats, how)
-
-
-def modes_of(density: HyperparameterDensity) -> list[NormalApproximation]:
-    """All modes, from the usual starts and from what a look around promises."""
-    start = density.prior.start
-    return find_modes(
-        density, np.concatenate([start + STARTS, promising_starts(density, start)])
-    )
-
-
-def _mode(density: HyperparameterDensity, modes: list[NormalApproximation]) -> Sampled:
-    """One draw: the highest mode of the density on coordinates without bounds."""
-    best = max((mode.mode for mode in modes), key=lambda q: density(q)[0])
-    theta = density.theta(best[None, None])
-    # With the default priors these coordinates are logarithms.
-    how = f"posterior mode (map), on coordinates without bounds: highest of {len(modes)}"
-    return Sampled(hyperparameter_draws(theta), None, how)
-
-
-def _resampled(
-    density: HyperparameterDensity,
-    modes: list[NormalApproximation],
-    found: Weighted,
-    draws: int,
-    rng: np.random.Generator,
-) -> Sampled:
-    """Draws that count alike, from weighted points."""
-    chosen = found.resampled(draws, rng)
-    distinct = len(np.unique(chosen))
-    each = {
-        "lp": found.log_density[chosen],
-        "log_weight": np.log(found.weights[chosen]),
-        "point": chosen,
-    }
-    whole = {
-        "k_hat": found.k_hat,
-        "ess": found.ess,
-        "evaluations": len(found.points),
-        "modes": len(modes),
-        "distinct": distinct,
-    }
-    stats = {name: (("chain", "draw"), x[None]) for name, x in each.items()}
-    how = (
-        f"importance: {len(modes)} mode{'s' * (len(modes) > 1)}, {len(found.points)} evaluations, "
-        f"k-hat {found.k_hat:.2f}, ESS {found.ess:.0f}, {distinct} distinct draws of {draws}"
-    )
-    theta = density.theta(found.points[chosen][None])
-    return Sampled(hyperparameter_draws(theta), xr.Dataset(stats | whole), how)
-
-
 def hyperparameter_draws(theta: FloatArray) -> xr.Dataset:
     """Hyperparameters (chain, draw, k) in user units as a Dataset."""
     axes = {"chain": np.arange(theta.shape[0]), "draw": np.arange(theta.shape[1])}
     return xr.Dataset(
         {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(Theta._fields)}, axes
     )
+
+
+def modes_of(density: HyperparameterDensity) -> list[NormalApproximation]:
+    """All modes, from the usual starts and from what a look around promises."""
+    start = density.prior.start
+    return find_modes(density, np.concatenate([start + STARTS, promising_starts(density, start)]))
 
 
 def nuts(

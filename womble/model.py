@@ -19,7 +19,8 @@ from womble.trend import Trend
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
-    from womble.inference import Method
+    from womble.grid import Grid
+    from womble.sampling import Method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,14 +129,16 @@ class FieldModel:
         -----
         UserWarning
             On divergences, R-hat above 1.01 or fewer than 400 effective draws; where importance
-            sampling fails and NUTS is run instead.
+            sampling fails and NUTS is run instead; where the lengthscale is short beside the
+            spacing of the sites.
 
         References
         ----------
         Hoffman and Gelman (2014), JMLR 15; Vehtari et al. (2024), Pareto smoothed importance
         sampling, JMLR 25.
         """
-        from womble.inference import check_method, hyperparameter_density, sample
+        from womble.inference import hyperparameter_density
+        from womble.sampling import check_method, sample, warn_of_short_lengthscale
 
         check_method(inference)
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
@@ -152,10 +155,61 @@ class FieldModel:
             rng=np.random.default_rng(rng),
             progress=progress,
         )
+        warn_of_short_lengthscale(found.draws, checked.coords)
         stats, how = found.sample_stats, found.how
-        return Posterior(
-            checked, self.kernel, self.trend, found.draws, stats, reason, chosen, how
-        )
+        return Posterior(checked, self.kernel, self.trend, found.draws, stats, reason, chosen, how)
+
+    def prior_predictive(
+        self,
+        data: Any,
+        value: str | None = None,
+        *,
+        grid: Grid | None = None,
+        transform: Literal["log"] | None = None,
+        units: str | None = None,
+        samples: int = 20,
+        rng: int | np.random.Generator | None = None,
+    ) -> xr.Dataset:
+        """Surfaces drawn from the priors: how smooth, steep and high fields are beforehand.
+
+        Parameters
+        ----------
+        data, value, transform, units
+            As in `fit`: default priors take their scales from the data, and nothing else.
+        grid : Grid, optional
+            By default `Grid.from_data(data)`.
+        samples : int
+            Number of draws.
+        rng : int or Generator, optional
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions (draw, y, x), link scale: `process`, and `surface` with the trend, whose
+            prior is very wide; `lengthscale`, `amplitude` and `noise_sd` of each draw. NaN outside
+            the grid's mask.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data are not in the plane, or an argument cannot be used.
+        """
+        from womble.grid import Grid
+        from womble.prior_predictive import prior_surfaces
+        from womble.spatial_data import require_same_crs
+
+        if samples < 1:
+            raise ValueError(f"`samples` must be at least 1; got {samples}.")
+        checked = self._checked(data, value, transform, units)
+        if checked.coords.shape[1] != 2:
+            raise ValueError(
+                "prior_predictive() needs data in the plane; these have "
+                f"{checked.coords.shape[1]} coordinate(s)."
+            )
+        grid = Grid.from_data(checked) if grid is None else grid
+        require_same_crs(grid.crs, checked.crs, "grid")
+        rng, trend = np.random.default_rng(rng), Trend(self.trend)
+        return prior_surfaces(checked, self.kernel, trend, self.priors, grid, samples, rng)
 
     def condition(
         self,

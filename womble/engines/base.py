@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
@@ -14,6 +15,8 @@ from womble.functional import Functional
 from womble.scaling import Scaling
 
 Target = Literal["surface", "process"]
+# Index arrays that together hold all observations once; None: each by itself.
+Blocks = Sequence[np.ndarray] | None
 
 
 class Theta(NamedTuple):
@@ -61,6 +64,21 @@ class Conditional(Protocol):
 
     def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """Mean and variance, shape (q,) each, of every row of a Functional by itself."""
+        ...
+
+    def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of every observation given those outside of its block.
+
+        Parameters
+        ----------
+        blocks : sequence of int arrays, optional
+            Indices; together all observations once. None: each is a block of its own.
+
+        Returns
+        -------
+        mean, variance : array, shape (n,)
+            Of the noisy observation.
+        """
         ...
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> Path:
@@ -129,6 +147,12 @@ class InUserUnits:
         """See `Conditional.marginal`."""
         mean, variance = self.scaled.marginal(_rescaled(functional, self.scaling))
         return mean + self.offset * functional.value_weights, variance
+
+    def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.left_out`."""
+        mean, variance = self.scaled.left_out(blocks)
+        scale = self.scaling.scale
+        return mean * scale + self.offset, variance * scale**2
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
         """See `Conditional.path`."""

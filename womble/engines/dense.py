@@ -21,7 +21,8 @@ from womble.covariance import (
     cross_covariance,
     jet_covariance,
 )
-from womble.engines.base import Target, Theta
+from womble.engines.base import Blocks, Target, Theta
+from womble.engines.left_out import left_out
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
 from womble.functional_covariance import (
@@ -288,6 +289,10 @@ class DenseConditional:
             return C, np.zeros((functional.size, 0))
         basis = functional.apply(self._trend_jets(functional.nodes, functional.order))
         return C + basis @ engine.trend_basis.T, basis
+
+    def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.left_out`."""
+        return left_out(self.whitener, self.weights, self.engine.values, blocks)
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
         """See `Conditional.path`."""

@@ -6,12 +6,14 @@ the common forms of colour blindness. `units` and `long_name` attributes become 
 """
 
 from womble.plot.across import profile
+from womble.plot.check import check
 from womble.plot.lines import along, boundaries, segments, spaghetti
 from womble.plot.maps import data, gradient_arrows, probability, surface
 
 __all__ = [
     "along",
     "boundaries",
+    "check",
     "data",
     "gradient_arrows",
     "probability",

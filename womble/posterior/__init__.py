@@ -11,6 +11,7 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.across import AcrossLines
+from womble.posterior.checks import Checks
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
 from womble.spatial_data import query_points
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines, AcrossLines):
+class Posterior(Maps, Lines, AcrossLines, Checks):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes
