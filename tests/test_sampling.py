@@ -104,7 +104,8 @@ def test_moments_are_those_on_the_lattice(two_modes):
 
 
 def test_a_mode_that_the_usual_starts_miss_is_found():
-    post = wb.FieldModel(kernel=wb.Matern(4.5)).fit(waves(662), **QUIET | {"inference": "map"})
+    with pytest.warns(UserWarning, match="gradients and curvature between the sites"):
+        post = wb.FieldModel(kernel=wb.Matern(4.5)).fit(waves(662), **QUIET | {"inference": "map"})
     density = density_of(post)
     assert len(find_modes(density, density.prior.start + inference.STARTS)) == 1
     assert len(inference.modes_of(density)) == 2
@@ -246,3 +247,15 @@ def test_how_nuts_and_given_are_named(fitted, given):
     assert fitted.inference == "NUTS: 2 x 200 draws after 300 tuning steps each"
     assert given.inference == "given hyperparameters"
     assert set(TRUTH) == set(given.draws)
+
+
+# --- advice ----------------------------------------------------------------------------------
+
+
+def test_sites_too_far_apart_for_slopes_are_told():
+    x = np.arange(30.0)
+    draws = xr.Dataset({"lengthscale": (("chain", "draw"), [[1.5, 1.6, 1.7]])})
+    with pytest.warns(UserWarning, match=r"median 1\.6\) is below 2 times .* \(median 1\)"):
+        sampling.warn_of_short_lengthscale(draws, x[:, None])
+    sampling.warn_of_short_lengthscale(draws, x[:, None] / 2)  # dense enough
+    sampling.warn_of_short_lengthscale(draws, np.repeat(x, 2)[:, None] / 2)  # repeats are no sites

@@ -2,8 +2,8 @@ r"""Predictive checks: each observation foretold from others, and models compare
 
 With P = K^-1, an observation given all others is
 :math:`N(y_i - [P y]_i / P_{ii},\; 1 / P_{ii})`. The draws of the hyperparameters have seen
-:math:`y_i`; weights :math:`w_{si} \propto 1 / p(y_i | y_{-i}, \theta_s)`, Pareto-smoothed, take that
-back.
+:math:`y_i`; weights :math:`w_{si} \propto 1 / p(y_i | y_{-i}, \theta_s)`, Pareto-smoothed, take
+that back.
 
 References
 ----------
@@ -163,8 +163,8 @@ def warn_of_influence(k_hat: FloatArray) -> None:
     if bad:
         warn(
             f"{bad} of {len(k_hat)} observations have k-hat above {LARGEST_K_HAT}: leaving them "
-            "out changes the hyperparameters more than weights can follow, and their scores are too "
-            "good. Look at them in `observations`, or refit without them."
+            "out changes the hyperparameters more than weights can follow, and their scores are "
+            "too good. Look at them in `observations`, or refit without them."
         )
 
 
