@@ -94,7 +94,7 @@ def test_weights_undo_what_the_hyperparameters_have_seen(fitted):
 
 
 def test_weighted_draws_are_a_fit_without_the_observation(zinc):
-    """The worst observation that weights can do without: a refit without it foretells what the weights do."""
+    """Of the worst observation whose k-hat is good: a refit without it foretells the same."""
     options = {"inference": "importance", "rng": 1, "progress": False}
     with pytest.warns(UserWarning, match=r"2 of 40 observations have k-hat above 0\.7"):
         row = wb.FieldModel().fit(zinc, "zinc", **options).check().observations

@@ -25,6 +25,10 @@ def normal(q):
     return 0.5 * (q - MEAN) @ gradient, gradient
 
 
+def log_normal(q):
+    return normal(q)[0]
+
+
 def log_gammas(q):
     """log of k independent gamma variables with shape 2: skewed, mean psi(2), variance psi'(2)."""
     return (2 * q - np.exp(q)).sum(), 2 - np.exp(q)
@@ -54,7 +58,9 @@ def moments(found):
 
 def sample_of(density, starts, count=4000, seed=1):
     modes = find_modes(density, np.atleast_2d(starts))
-    return importance_sample(density, modes, count, np.random.default_rng(seed), False)
+    return importance_sample(
+        lambda q: density(q)[0], modes, count, np.random.default_rng(seed), False
+    )
 
 
 # --- the proposal ----------------------------------------------------------------------------
@@ -82,9 +88,9 @@ def test_the_mixtures_density_is_scipys(mixture):
 def test_points_have_the_density_they_are_given(mixture):
     """E[f / g] = 1 for a density f: here a normal, whose ratio to the mixture is bounded."""
     points = mixture.draw(20_000, np.random.default_rng(3))
-    log_normal = np.array([normal(q)[0] for q in points])
-    log_normal -= np.log(np.diag(ROOT)).sum() + 2 * np.log(2 * np.pi)
-    ratio = np.exp(log_normal) / np.exp(mixture.log_densities(points)).sum(axis=1)
+    target = np.array([log_normal(q) for q in points])
+    target -= np.log(np.diag(ROOT)).sum() + 2 * np.log(2 * np.pi)
+    ratio = np.exp(target) / np.exp(mixture.log_densities(points)).sum(axis=1)
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(len(ratio))
     # And of its moments: E[q f / g] is the normal's mean.
     means = ratio[:, None] * points
@@ -136,21 +142,25 @@ def test_two_modes_have_their_masses(log_odds):
 def test_a_wrong_covariance_is_mended_by_a_second_proposal():
     """A quarter of the true standard deviation everywhere leaves weights without variance."""
     narrow = [NormalApproximation(MEAN, COVARIANCE / 16, 0.0)]
-    found = importance_sample(normal, narrow, 2000, np.random.default_rng(0), False)
+    found = importance_sample(log_normal, narrow, 2000, np.random.default_rng(0), False)
     assert len(found.points) == 4000
     mean, variance, error = moments(found)
     assert found.k_hat < 0.5
     assert (np.abs(mean - MEAN) < 4 * error).all()
     npt.assert_allclose(variance, np.diag(COVARIANCE), rtol=0.2)
     good = importance_sample(
-        normal, [NormalApproximation(MEAN, COVARIANCE, 0.0)], 2000, np.random.default_rng(0), False
+        log_normal,
+        [NormalApproximation(MEAN, COVARIANCE, 0.0)],
+        2000,
+        np.random.default_rng(0),
+        False,
     )
     assert len(good.points) == 2000  # nothing to mend, nothing spent
 
 
 def test_a_far_wrong_proposal_is_seen():
     def cauchy(q):
-        return -np.log1p(q**2).sum(), -2 * q / (1 + q**2)
+        return -np.log1p(q**2).sum()
 
     narrow = [NormalApproximation(np.zeros(2), 1e-4 * np.eye(2), 0.0)]
     found = importance_sample(cauchy, narrow, 400, np.random.default_rng(0), False)

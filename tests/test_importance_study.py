@@ -28,8 +28,8 @@ def sic2004(split):
 
 CASES = {
     "meuse": lambda: ((wb.datasets.meuse(), "zinc"), {"transform": "log"}),
-    "sic2004": lambda: ((sic2004("train"), "dayx"), {}),
     "A1": lambda: ((simulate(A1, 100, np.random.default_rng(1)),), {}),
+    "sic2004": lambda: ((sic2004("train"), "dayx"), {}),
 }
 
 

@@ -61,7 +61,7 @@ def two_modes():
     spans = [(-1.75, 4.6), (-3.5, 1.4), (-7.5, 1.4)]
     axes = [s + np.arange(*span, 0.28) for s, span in zip(start, spans, strict=True)]
     nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    values = np.array([density(q)[0] for q in nodes.reshape(-1, 3)]).reshape(nodes.shape[:3])
+    values = np.array([density.value(q) for q in nodes.reshape(-1, 3)]).reshape(nodes.shape[:3])
     weights = np.exp(values - values.max())
     return (
         post,
@@ -220,7 +220,7 @@ def test_the_mode_is_the_highest_point_on_logarithms(zinc):
     # BFGS stops at a gradient of 1e-3.
     npt.assert_allclose(gradient, 0.0, atol=1e-3)
     near = log_draws(post)[0] + 0.3 * np.random.default_rng(0).standard_normal((100, 3))
-    assert value > max(density_of(post)(q)[0] for q in near)
+    assert value > max(density_of(post).value(q) for q in near)
     assert post.inference == "posterior mode (map), on coordinates without bounds: highest of 1"
 
 

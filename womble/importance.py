@@ -10,7 +10,7 @@ Geweke (1989), Econometrica 57, 1317-1339; Owen and Zhou (2000), JASA 95, 135-14
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import lgamma, log, pi
@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.ensemble import WORKERS
-from womble.laplace import LogDensityFunction, NormalApproximation
+from womble.laplace import NormalApproximation
 from womble.pareto import effective_size, smoothed_weights
 
 # Of the proposal: tails that fall with power 5 + k, far above those of a log density in q.
@@ -160,7 +160,7 @@ def systematic(weights: FloatArray, count: int, rng: np.random.Generator) -> np.
 
 
 def importance_sample(
-    density: LogDensityFunction,
+    log_density: Callable[[FloatArray], float],
     modes: Sequence[NormalApproximation],
     count: int,
     rng: np.random.Generator,
@@ -174,8 +174,8 @@ def importance_sample(
 
     Parameters
     ----------
-    density : function
-        Log density and gradient, safe in threads.
+    log_density : function
+        From a point (k,) to the log density there; safe in threads.
     modes : sequence of NormalApproximation
         Distinct; all there are.
     count : int
@@ -183,11 +183,11 @@ def importance_sample(
     """
     proposals = [StudentMixture.of_modes(modes)]
     points = proposals[0].draw(count, rng)
-    found = _weighted(points, log_densities(density, points, progress), proposals)
+    found = _weighted(points, values_at(log_density, points, progress), proposals)
     if not (found.k_hat < GOOD_K_HAT and found.ess > GOOD_SHARE * count):
         proposals.append(proposals[0].refined(points, found.weights))
         more = proposals[1].draw(count, rng)
-        values = np.concatenate([found.log_density, log_densities(density, more, progress)])
+        values = np.concatenate([found.log_density, values_at(log_density, more, progress)])
         found = _weighted(np.concatenate([points, more]), values, proposals)
     return found
 
@@ -200,9 +200,11 @@ def _weighted(
     return Weighted(points, log_density, weights, float(k_hat))
 
 
-def log_densities(density: LogDensityFunction, points: FloatArray, progress: bool) -> FloatArray:
+def values_at(
+    log_density: Callable[[FloatArray], float], points: FloatArray, progress: bool
+) -> FloatArray:
     """Log densities (n,) at `points` (n, k), on all cores with one BLAS thread each."""
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
-        values = pool.map(lambda q: density(q)[0], points)
+        values = pool.map(log_density, points)
         bar = {"total": len(points), "disable": not progress, "transient": True}
         return np.array(list(track(values, description="Importance sampling", **bar)))

@@ -74,7 +74,9 @@ def hyperparameter_draws(theta: FloatArray) -> xr.Dataset:
 def modes_of(density: HyperparameterDensity) -> list[NormalApproximation]:
     """All modes, from the usual starts and from what a look around promises."""
     start = density.prior.start
-    return find_modes(density, np.concatenate([start + STARTS, promising_starts(density, start)]))
+    return find_modes(
+        density, np.concatenate([start + STARTS, promising_starts(density.value, start)])
+    )
 
 
 def nuts(

@@ -72,11 +72,11 @@ def find_modes(density: LogDensityFunction, starts: FloatArray) -> list[NormalAp
     return [mode for mode in found if mode.log_mass - found[0].log_mass > LEAST_LOG_SHARE]
 
 
-def promising_starts(density: LogDensityFunction, start: FloatArray) -> FloatArray:
+def promising_starts(value: Callable[[FloatArray], float], start: FloatArray) -> FloatArray:
     """Points around `start` (k,) from which different modes are likely to be reached, (m, k).
 
     Of a low-discrepancy set those that are higher than all their 2 k nearest neighbours, the
-    highest first.
+    highest first. `value` is the log density alone.
 
     References
     ----------
@@ -85,7 +85,7 @@ def promising_starts(density: LogDensityFunction, start: FloatArray) -> FloatArr
     k = len(start)
     unit = qmc.Sobol(k, scramble=False).random(SCREENED)
     points = start + REACH * (2 * unit - 1)
-    values = np.array([density(q)[0] for q in points])
+    values = np.array([value(q) for q in points])
     neighbours = cKDTree(points).query(points, k=2 * k + 1)[1][:, 1:]
     peaks = np.flatnonzero((values[:, None] > values[neighbours]).all(axis=1))
     return points[peaks[np.argsort(-values[peaks])]]

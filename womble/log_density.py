@@ -158,12 +158,25 @@ class HyperparameterDensity:
     def __call__(self, q: FloatArray) -> tuple[float, FloatArray]:
         """Value and gradient at `q` (3,); -inf, which NUTS counts as a divergence, out of range."""
         prior = self.prior.at(q)
-        units = np.array(self.units)
-        scaled = prior.theta / units
-        if not ((scaled > SMALLEST) & (scaled < LARGEST)).all():
+        scaled = self._scaled(prior)
+        if scaled is None:
             return -np.inf, np.zeros(len(q))
-        value, gradient = self.engine.log_likelihood(Theta(*scaled.tolist()))
-        return prior.value + value, prior.gradient + gradient * prior.slope / units
+        value, gradient = self.engine.log_likelihood(scaled)
+        return prior.value + value, prior.gradient + gradient * prior.slope / np.array(self.units)
+
+    def value(self, q: FloatArray) -> float:
+        """The density at `q` (k,) without its gradient, which takes most of the time."""
+        prior = self.prior.at(q)
+        scaled = self._scaled(prior)
+        if scaled is None:
+            return -np.inf
+        return prior.value + self.engine.log_likelihood_value(scaled)
+
+    def _scaled(self, prior: PriorAt) -> Theta | None:
+        """Scaled hyperparameters, or None out of range."""
+        scaled = prior.theta / np.array(self.units)
+        inside = ((scaled > SMALLEST) & (scaled < LARGEST)).all()
+        return Theta(*scaled.tolist()) if inside else None
 
     def theta(self, q: FloatArray) -> FloatArray:
         """Hyperparameters in user units at points `q` (..., 3)."""

@@ -78,7 +78,7 @@ def sample(
     given_up = ""
     if method == "importance":
         points = max(draws, FEWEST_POINTS)
-        found = importance_sample(density, modes, points, rng, progress)
+        found = importance_sample(density.value, modes, points, rng, progress)
         if found.k_hat <= LARGEST_K_HAT:
             sampled = _resampled(density, modes, found, draws, rng)
             warn_of_trouble(sampled.draws, sampled.sample_stats)
@@ -99,7 +99,7 @@ def sample(
 
 def _mode(density: HyperparameterDensity, modes: list[NormalApproximation]) -> Sampled:
     """One draw: the highest mode of the density on coordinates without bounds."""
-    best = max((mode.mode for mode in modes), key=lambda q: density(q)[0])
+    best = max((mode.mode for mode in modes), key=density.value)
     theta = density.theta(best[None, None])
     # With the default priors these coordinates are logarithms.
     how = f"posterior mode (map), on coordinates without bounds: highest of {len(modes)}"

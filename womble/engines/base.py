@@ -100,6 +100,10 @@ class Engine(Protocol):
         """Log marginal likelihood and its gradient in the order of `Theta`."""
         ...
 
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """Log marginal likelihood alone, safe in threads."""
+        ...
+
     def condition(self, theta: Theta, target: Target = "surface") -> Conditional:
         """The field given data and hyperparameters: one factorisation, dropped after use."""
         ...

@@ -16,13 +16,9 @@ from womble.arrays import FloatArray
 from womble.compiled.pairs import EXPONENTIAL, ExponentialPolynomials, triangles
 from womble.compiled.rows import subtract_grams, weighted_trace
 from womble.compiled.triangular import times_transposed
-from womble.covariance import (
-    Scale,
-    cross_covariance,
-    jet_covariance,
-)
+from womble.covariance import Scale, cross_covariance, jet_covariance
 from womble.engines.base import Blocks, Target, Theta
-from womble.engines.left_out import left_out
+from womble.engines.closed_forms import left_out, log_normal_density
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
 from womble.functional_covariance import (
@@ -100,24 +96,20 @@ class DenseEngine:
         if not hasattr(self._workspace, "matrices"):
             self._workspace.matrices = np.zeros((2, *self.distances.shape))
         correlation, stretch = self._workspace.matrices
-        triangles(
-            self.distances,
-            lengthscale,
-            closed.rate,
-            closed.exponent,
-            closed.coefficients,
-            EXPONENTIAL,
-            correlation,
-            stretch,
-        )
+        shape = closed.rate, closed.exponent, closed.coefficients, EXPONENTIAL
+        triangles(self.distances, lengthscale, *shape, correlation, stretch)
         return correlation, stretch
+
+    def _covariance(self, correlation: FloatArray, theta: Theta, K: FloatArray) -> FloatArray:
+        """K, on and above the diagonal, into `K`, which may be R."""
+        np.multiply(correlation, theta.amplitude**2, out=K)
+        K += self.trend_covariance
+        np.fill_diagonal(K, K.diagonal() + theta.noise_sd**2)
+        return K
 
     def _factor(self, correlation: FloatArray, theta: Theta) -> tuple[FloatArray, int]:
         """L with K = L L', and LAPACK's word on it (0: positive definite); overwrites R."""
-        K = correlation
-        K *= theta.amplitude**2
-        K += self.trend_covariance
-        np.fill_diagonal(K, K.diagonal() + theta.noise_sd**2)
+        K = self._covariance(correlation, theta, correlation)
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
         return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
 
@@ -167,6 +159,13 @@ class DenseEngine:
             theta.noise_sd * of_identity,
         ]
         return value, np.array(gradient)
+
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """See `Engine.log_likelihood_value`: a third of the arithmetic, and free of the lock."""
+        R = self._radial_matrices(theta.lengthscale)[0]
+        # A fresh matrix: the workspace's lower triangle is cleared by the other factor only.
+        K = self._covariance(R, theta, np.empty_like(R))
+        return log_normal_density(K.T, self.values)
 
     def condition(self, theta: Theta, target: Target = "surface") -> DenseConditional:
         """The field given data and hyperparameters.

@@ -1,4 +1,4 @@
-r"""Observations given the others, without factoring a matrix again.
+r"""Closed forms of a normal vector: its log density alone, and its parts given the others.
 
 With P = K^-1 and :math:`a = P y`, a block B of observations given all others is
 
@@ -12,9 +12,26 @@ Rasmussen and Williams (2006), eq. (5.12) for single observations, (A.11) and (A
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.lapack import dtrtrs
 
 from womble.arrays import FloatArray
+from womble.compiled.triangular import factor
 from womble.engines.base import Blocks
+
+
+def log_normal_density(covariance: FloatArray, values: FloatArray) -> float:
+    """Log density of N(0, K) at `values` (n,), from the lower triangle of K (n, n); overwrites K.
+
+    -inf where K is not positive definite in double precision. Other threads run meanwhile.
+    """
+    if not factor(covariance):
+        return -np.inf
+    white, _ = dtrtrs(covariance, values, lower=1)
+    return (
+        -0.5 * (white @ white)
+        - np.log(np.diag(covariance)).sum()
+        - 0.5 * len(values) * np.log(2 * np.pi)
+    )
 
 
 def left_out(
