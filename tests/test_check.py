@@ -14,8 +14,8 @@ from scipy.stats import norm
 import womble as wb
 from womble import check
 from womble.engines.base import Theta
+from womble.engines.closed_forms import left_out
 from womble.engines.dense import DenseEngine
-from womble.engines.left_out import left_out
 from womble.trend import Trend
 
 THETA = Theta(0.6, 1.2, 0.3)
