@@ -255,3 +255,15 @@ def test_an_engine_at_work_can_be_sent_to_another_process():
     again = pickle.loads(pickle.dumps(engine)).log_likelihood(THETA)
     for ours, theirs in zip(again, before, strict=True):
         npt.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("kernel", [Matern(2.5), Matern(3.3)], ids=repr)
+@pytest.mark.parametrize("trend", TRENDS)
+def test_the_value_alone_is_that_with_gradient(kernel, trend):
+    rng = np.random.default_rng(2)
+    engine = DenseEngine(kernel, Trend(trend), rng.normal(size=(30, 2)), rng.normal(size=30))
+    for theta in (PLAIN.theta([0.7, 1.3, 0.2]), PLAIN.theta([2.0, 0.4, 1.0])):
+        value, _ = engine.log_likelihood(theta)
+        npt.assert_allclose(engine.log_likelihood_value(theta), value, rtol=1e-9)
+    singular = PLAIN.theta([1e4, 1.0, 0.0])
+    assert engine.log_likelihood_value(singular) == engine.log_likelihood(singular)[0] == -np.inf

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.testing as npt
 
-from womble.laplace import NormalApproximation, climb, curvature, find_modes
+from womble.laplace import NormalApproximation, climb, curvature, find_modes, promising_starts
 
 MEAN = np.array([1.0, -2.0, 0.5])
 COVARIANCE = np.array([[0.5, 0.2, 0.0], [0.2, 0.4, -0.1], [0.0, -0.1, 0.09]])
@@ -62,7 +62,37 @@ def test_where_there_is_no_maximum_the_spread_is_one():
 
 def test_dispersed_starts_have_twice_the_spread():
     rng = np.random.default_rng(1)
-    here = NormalApproximation(MEAN, COVARIANCE)
+    here = NormalApproximation(MEAN, COVARIANCE, 0.0)
     draws = np.array([here.dispersed(rng) for _ in range(4000)])
     # The standard error of a variance is sqrt(2 / 4000) of it; four of them, the largest of 2.
     npt.assert_allclose(np.cov(draws.T), 4 * COVARIANCE, atol=4 * 2 * np.sqrt(2 / 4000))
+
+
+def test_a_look_around_promises_every_peak():
+    """Two narrow peaks within reach of the start: neither basin may be passed over."""
+
+    def density(q):
+        centres = np.array([[-1.2, 0.4, -0.9], [1.0, -0.6, 1.1]])
+        squares = np.sum((q - centres) ** 2, axis=1) / 0.5**2
+        logs = np.array([-0.5, -0.5]) * squares
+        share = np.exp(logs - logs.max())
+        slope = share / share.sum() @ (centres - q) / 0.5**2
+        return logs.max() + np.log(share.sum()), slope
+
+    starts = promising_starts(lambda q: density(q)[0], np.zeros(3))
+    assert len(starts) < 16  # few are worth a climb
+    assert len(find_modes(density, starts)) == 2
+    values = [density(q)[0] for q in starts]
+    assert values == sorted(values, reverse=True)
+
+
+def test_normals_know_their_mass():
+    """exp(log_mass) (2 pi)^(3/2) is the integral: here of 5 times a normal density."""
+
+    def density(q):
+        value, gradient = normal(q)
+        return value + np.log(5.0), gradient
+
+    (found,) = find_modes(density, np.zeros((1, 3)))
+    exact = np.log(5.0) + 0.5 * np.linalg.slogdet(COVARIANCE)[1]
+    npt.assert_allclose(found.log_mass, exact, atol=1e-5)

@@ -489,3 +489,36 @@ def test_every_plot_draws_on_the_axes_it_is_given():
         before = len(plt.get_fignums())
         assert draw(ax) is ax
         assert len(plt.get_fignums()) == before
+
+
+# --- checks ----------------------------------------------------------------------------------
+
+
+def test_check_shows_calibration_predictions_and_residuals(given):
+    found = given.check()
+    left, middle, right = plot.check(found)
+    seen = found.observations
+    # The largest step of the PIT's distribution away from the uniform is Kolmogorov's statistic.
+    line = left.get_lines()[0].get_ydata()
+    pit = np.sort(seen["pit"])
+    steps = np.arange(41) / 40
+    npt.assert_allclose(np.abs(line).max(), max((steps[1:] - pit).max(), (pit - steps[:-1]).max()))
+    npt.assert_array_equal(middle.get_lines()[0].get_ydata(), seen["observed"])
+    assert middle.get_ylabel() == "observed zinc (mg kg$^{-1}$)"
+    z = (seen["observed"] - seen["mean"]) / seen["sd"]
+    npt.assert_allclose(right.collections[0].get_array(), z)
+    assert right.get_xlabel() == "easting (m)"
+
+
+def test_check_without_a_map_and_on_given_axes():
+    import womble as wb
+
+    x = np.linspace(0, 1, 20)
+    found = wb.FieldModel().condition(
+        (x, np.sin(5 * x)), lengthscale=0.3, amplitude=1.0, noise_sd=0.1
+    )
+    axes = plt.subplots(1, 3)[1]
+    assert plot.check(found.check(), ax=axes) is axes
+    assert axes[2].get_ylabel() == "residual / sd"
+    with pytest.raises(ValueError, match=r"`ax` must be an array of three Axes.*got shape \(\)"):
+        plot.check(found.check(), ax=axes[0])

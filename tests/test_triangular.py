@@ -6,7 +6,7 @@ import numpy as np
 import numpy.testing as npt
 import pytest
 
-from womble.compiled.triangular import times_transposed
+from womble.compiled.triangular import factor, times_transposed
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (6, 3), (5, 64), (700, 130)])
@@ -27,3 +27,13 @@ def test_threads_do_not_meet():
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda rows: times_transposed(rows, W), every))
     npt.assert_allclose(every, expected, atol=1e-12)
+
+
+def test_factor_is_numpys():
+    A = np.random.default_rng(1).normal(size=(40, 40))
+    K = A @ A.T + np.eye(40)
+    ours = np.asfortranarray(K)
+    assert factor(ours)
+    npt.assert_allclose(np.tril(ours), np.linalg.cholesky(K), rtol=1e-11)
+    npt.assert_array_equal(np.triu(ours, 1), np.triu(K, 1))
+    assert not factor(np.asfortranarray(-K))

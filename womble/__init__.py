@@ -17,6 +17,7 @@ _HOMES = {
     "Sum": "womble.kernels",
     "boundary_overlap": "womble.line_statistics",
     "boundary_statistics": "womble.line_statistics",
+    "compare": "womble.check",
     "from_pymc": "womble.interop.pymc",
     "from_sklearn": "womble.interop.sklearn",
     "load": "womble.storage",

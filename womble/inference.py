@@ -1,4 +1,4 @@
-"""Sampling the hyperparameters with PyMC."""
+"""Sampling the hyperparameters with PyMC, and what samples are worth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from womble.arrays import FloatArray
 from womble.engines.base import Engine
 from womble.hyperparameters import Layout
-from womble.laplace import find_modes
+from womble.laplace import NormalApproximation, find_modes, promising_starts
 from womble.log_density import ClosedForm, Compiled, HyperparameterDensity
 from womble.priors import DefaultPriors, check_priors
 from womble.spatial_data import SpatialData
@@ -84,8 +84,23 @@ def hyperparameter_density(
     return HyperparameterDensity(engine, prior, layout, layout.units(data.scaling))
 
 
+def hyperparameter_draws(theta: FloatArray, layout: Layout) -> xr.Dataset:
+    """Hyperparameters (chain, draw, k) in user units as a Dataset."""
+    axes = {"chain": np.arange(theta.shape[0]), "draw": np.arange(theta.shape[1])}
+    return xr.Dataset(
+        {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(layout.names)}, axes
+    )
+
+
+def modes_of(density: HyperparameterDensity) -> list[NormalApproximation]:
+    """All modes, from the usual starts and from what a look around promises."""
+    promising = promising_starts(density.value, density.prior.start)
+    return find_modes(density, np.concatenate([starts(density), promising]))
+
+
 def nuts(
     density: HyperparameterDensity,
+    modes: list[NormalApproximation],
     *,
     draws: int,
     tune: int,
@@ -112,8 +127,7 @@ def nuts(
     seed = int(rng.integers(2**31))
     # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
     with _quiet(progress), threadpool_limits(1, user_api="blas"), pm.Model():
-        modes = find_modes(density, starts(density))
-        mean, covariance = modes[0]
+        mean, covariance, _ = modes[0]
         size = len(mean)
         pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=size))[0])
         # A handful of nodes around the density: not worth compiling.
@@ -137,11 +151,7 @@ def nuts(
             compute_convergence_checks=False,
         )
     theta = density.theta(plain_dataset(result, "posterior")["q"].to_numpy())
-    posterior = xr.Dataset(
-        {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(density.layout.names)},
-        {axis: result["posterior"][axis] for axis in ("chain", "draw")},
-    )
-    return posterior, plain_dataset(result, "sample_stats")
+    return hyperparameter_draws(theta, density.layout), plain_dataset(result, "sample_stats")
 
 
 @contextmanager
@@ -179,13 +189,18 @@ def as_arviz(posterior: xr.Dataset, sample_stats: xr.Dataset | None) -> object:
     return xr.DataTree.from_dict(groups)
 
 
-def diagnostics(posterior: xr.Dataset) -> dict[str, xr.Dataset]:
+def diagnostics(posterior: xr.Dataset, sample_stats: xr.Dataset | None) -> dict[str, xr.Dataset]:
     """R-hat and effective sample sizes of every hyperparameter, by name of the diagnostic.
 
-    R-hat compares chains: it is NaN where there is only one.
+    R-hat compares chains: it is NaN where there is only one. After importance sampling there are no
+    chains, and both effective sizes are that of the weights.
     """
     import arviz
 
+    if sample_stats is not None and "k_hat" in sample_stats:
+        unknown = xr.full_like(posterior.mean(), np.nan)
+        ess = xr.full_like(unknown, float(sample_stats["ess"]))
+        return {"ess_bulk": ess, "ess_tail": ess, "r_hat": unknown}
     several = posterior.sizes["chain"] > 1
     # Chains that never move have no variance to divide by: their R-hat is infinite, and says so.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -198,6 +213,15 @@ def diagnostics(posterior: xr.Dataset) -> dict[str, xr.Dataset]:
 
 def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:
     """Warn of divergences, R-hat above 1.01 and effective sizes below 400, with what to do."""
+    if "k_hat" in sample_stats:
+        ess = float(sample_stats["ess"])
+        if ess < SMALLEST_ESS:
+            warn(
+                f"few effective draws (below {SMALLEST_ESS}: {ess:.0f} of "
+                f"{int(sample_stats['evaluations'])} weighted points): quantiles are noisy. Run "
+                "more draws (draws=...), or inference='nuts'.",
+            )
+        return
     divergent = int(sample_stats["diverging"].sum())
     if divergent:
         warn(
@@ -211,7 +235,7 @@ def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:
             "a single chain cannot show whether it has explored the whole posterior (no R-hat). "
             "Run at least chains=2.",
         )
-    found = diagnostics(posterior)
+    found = diagnostics(posterior, sample_stats)
     r_hat = {name: float(found["r_hat"][name]) for name in posterior}
     ess = {
         name: float(np.fmin(found["ess_bulk"][name], found["ess_tail"][name])) for name in posterior

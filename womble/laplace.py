@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.spatial import cKDTree
+from scipy.stats import qmc
 
 from womble.arrays import FloatArray
 
@@ -24,6 +26,11 @@ SAME_MODE = 1.0
 LEAST_LOG_SHARE = -10.0
 
 
+# Points at which a search for modes looks first, and how far from the start they reach on either
+# side: on logarithms, over the bulk of the default priors.
+SCREENED, REACH = 64, 2.5
+
+
 class NormalApproximation(NamedTuple):
     """The normal with a density's mode and curvature.
 
@@ -32,10 +39,13 @@ class NormalApproximation(NamedTuple):
     mode : array, shape (k,)
     covariance : array, shape (k, k)
         The identity where the density has no proper maximum there.
+    log_mass : float
+        Log of the mass that the normal gives to the mode, but for a constant that all modes share.
     """
 
     mode: FloatArray
     covariance: FloatArray
+    log_mass: float
 
     def dispersed(self, rng: np.random.Generator) -> FloatArray:
         """A draw with twice the standard deviations, shape (k,)."""
@@ -50,15 +60,35 @@ class NormalApproximation(NamedTuple):
 
 def find_modes(density: LogDensityFunction, starts: FloatArray) -> list[NormalApproximation]:
     """Distinct modes that are reached from `starts` (m, k), by the mass that each stands for."""
-    found: list[tuple[float, NormalApproximation]] = []
+    found: list[NormalApproximation] = []
     for start in starts:
         mode, value = climb(density, start)
-        if any(other.holds(mode) for _, other in found):
+        if any(other.holds(mode) for other in found):
             continue
-        here = NormalApproximation(mode, curvature(density, mode))
-        found.append((value + 0.5 * np.linalg.slogdet(here.covariance)[1], here))
-    found.sort(key=lambda pair: -pair[0])
-    return [mode for mass, mode in found if mass - found[0][0] > LEAST_LOG_SHARE]
+        covariance = curvature(density, mode)
+        log_mass = value + 0.5 * np.linalg.slogdet(covariance)[1]
+        found.append(NormalApproximation(mode, covariance, log_mass))
+    found.sort(key=lambda mode: -mode.log_mass)
+    return [mode for mode in found if mode.log_mass - found[0].log_mass > LEAST_LOG_SHARE]
+
+
+def promising_starts(value: Callable[[FloatArray], float], start: FloatArray) -> FloatArray:
+    """Points around `start` (k,) from which different modes are likely to be reached, (m, k).
+
+    Of a low-discrepancy set those that are higher than all their 2 k nearest neighbours, the
+    highest first. `value` is the log density alone.
+
+    References
+    ----------
+    Rinnooy Kan and Timmer (1987), Mathematical Programming 39, 57-78.
+    """
+    k = len(start)
+    unit = qmc.Sobol(k, scramble=False).random(SCREENED)
+    points = start + REACH * (2 * unit - 1)
+    values = np.array([value(q) for q in points])
+    neighbours = cKDTree(points).query(points, k=2 * k + 1)[1][:, 1:]
+    peaks = np.flatnonzero((values[:, None] > values[neighbours]).all(axis=1))
+    return points[peaks[np.argsort(-values[peaks])]]
 
 
 def climb(density: LogDensityFunction, start: FloatArray) -> tuple[FloatArray, float]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from womble.arrays import FloatArray
 from womble.engines.base import Engine
-from womble.hyperparameters import Layout
+from womble.hyperparameters import Layout, Theta
 from womble.priors import DefaultPriors
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
+
+# A PyTensor function keeps its inputs and outputs: threads take turns.
+_TURN = Lock()
 
 
 class PriorAt(NamedTuple):
@@ -115,7 +119,8 @@ class Compiled:
 
     def at(self, q: FloatArray) -> PriorAt:
         """See `Prior.at`."""
-        value, gradient, theta, slope = self._function(q)
+        with _TURN:
+            value, gradient, theta, slope = self._function(q)
         return PriorAt(float(value), gradient, theta, slope)
 
 
@@ -140,11 +145,24 @@ class HyperparameterDensity:
     def __call__(self, q: FloatArray) -> tuple[float, FloatArray]:
         """Value and gradient at `q` (k,); -inf, which NUTS counts as a divergence, out of range."""
         prior = self.prior.at(q)
-        scaled = prior.theta / self.units
-        if not self.layout.in_range(scaled):
+        theta = self._scaled(prior)
+        if theta is None:
             return -np.inf, np.zeros(len(q))
-        value, gradient = self.engine.log_likelihood(self.layout.theta(scaled))
+        value, gradient = self.engine.log_likelihood(theta)
         return prior.value + value, prior.gradient + gradient * prior.slope / self.units
+
+    def value(self, q: FloatArray) -> float:
+        """The density at `q` (k,) without its gradient, which takes most of the time."""
+        prior = self.prior.at(q)
+        theta = self._scaled(prior)
+        if theta is None:
+            return -np.inf
+        return prior.value + self.engine.log_likelihood_value(theta)
+
+    def _scaled(self, prior: PriorAt) -> Theta | None:
+        """Scaled hyperparameters, or None out of range."""
+        scaled = prior.theta / self.units
+        return self.layout.theta(scaled) if self.layout.in_range(scaled) else None
 
     def theta(self, q: FloatArray) -> FloatArray:
         """Hyperparameters in user units at points `q` (..., k)."""

@@ -100,10 +100,14 @@ def check_priors(
 
 def lengthscale_range(coords: FloatArray) -> tuple[float, float]:
     """Shortest and longest lengthscale that the sites (n, d) can tell, in coordinate units."""
+    diameter = domain_diameter(coords)
+    return max(typical_spacing(coords), diameter / 200), 2 * diameter
+
+
+def typical_spacing(coords: FloatArray) -> float:
+    """Median distance of a distinct site of (n, d) from its nearest neighbour."""
     distinct = np.unique(coords, axis=0)
-    spacing = np.median(cKDTree(distinct).query(distinct, k=2)[0][:, 1])
-    diameter = domain_diameter(distinct)
-    return max(spacing, diameter / 200), 2 * diameter
+    return float(np.median(cKDTree(distinct).query(distinct, k=2)[0][:, 1]))
 
 
 def divided_range(low: float, high: float, components: int) -> list[tuple[float, float]]:

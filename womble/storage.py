@@ -22,7 +22,7 @@ from womble.spatial_data import SpatialData
 from womble.trend import Trend
 
 FORMAT = "womble-posterior-1"
-# Of the sampler: what diagnostics and trace plots ask for.
+# Of NUTS, what diagnostics and trace plots ask for; of importance sampling, all.
 STATISTICS = (
     "diverging",
     "energy",
@@ -31,6 +31,13 @@ STATISTICS = (
     "n_steps",
     "step_size",
     "acceptance_rate",
+    "log_weight",
+    "point",
+    "k_hat",
+    "ess",
+    "evaluations",
+    "modes",
+    "distinct",
 )
 VERSIONED = ("womble", "pymc", "pytensor", "arviz", "numpy", "scipy")
 
@@ -65,6 +72,7 @@ def save(posterior: Posterior, path: str | Path) -> None:
         "kernel": json.dumps(_described(posterior.kernel)),
         "trend": posterior.trend,
         "engine": posterior.engine,
+        "inference": posterior.inference,
         "data": json.dumps(
             {
                 "name": data.name,
@@ -130,6 +138,7 @@ def load(path: str | Path) -> Posterior:
         sample_stats if stats else None,
         ds.attrs["engine"],
         engine,
+        ds.attrs.get("inference", "NUTS" if stats else "given hyperparameters"),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from womble import jet
 from womble.anisotropy import coordinate_map, squared_map_derivatives
 from womble.arrays import FloatArray
-from womble.engines.base import Conditional, Path, Target
+from womble.engines.base import Blocks, Conditional, Path, Target
 from womble.engines.dense import DenseEngine
 from womble.engines.observations import CovariateTerms, Field, Observations
 from womble.functional import Functional
@@ -97,6 +97,11 @@ class AnisotropicEngine(Observations):
         by_pair = 0.25 * np.sum(by_map * squared_map_derivatives(theta.anisotropy), axis=(1, 2))
         return found.value, np.concatenate([found.gradient(), by_pair])
 
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """See `Engine.log_likelihood_value`."""
+        engine, mapped = self.isotropic(theta)
+        return engine.log_likelihood_value(mapped)
+
     def condition(self, theta: Theta, target: Target = "surface") -> MappedConditional:
         """See `DenseEngine.condition`."""
         engine, mapped = self.isotropic(theta)
@@ -134,6 +139,10 @@ class MappedConditional:
     def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.marginal`."""
         return self.mapped.marginal(functional.mapped(self.map))
+
+    def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.left_out`."""
+        return self.mapped.left_out(blocks)
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> MappedPath:
         """See `Conditional.path`."""

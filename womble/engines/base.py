@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -16,6 +17,8 @@ from womble.primitive import OnLine
 from womble.scaling import Scaling
 
 Target = Literal["surface", "process", "total", "covariates"]
+# Index arrays that together hold all observations once; None: each by itself.
+Blocks = Sequence[np.ndarray] | None
 
 
 def has_process(target: Target) -> bool:
@@ -76,6 +79,21 @@ class Conditional(Protocol):
         """Mean (q,) of antiderivatives and derivatives, and covariance (q, q) or variances (q,)."""
         ...
 
+    def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of every observed value given the data outside of its block.
+
+        Parameters
+        ----------
+        blocks : sequence of int arrays, optional
+            Indices; together all values once. None: each is a block of its own.
+
+        Returns
+        -------
+        mean, variance : array, shape (n,)
+            Of the noisy observation.
+        """
+        ...
+
     def path(self, rng: np.random.Generator, domain: FloatArray) -> Path:
         """One draw as a function, good inside a box that holds the data.
 
@@ -93,6 +111,10 @@ class Engine(Protocol):
 
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         """Log marginal likelihood and its gradient in the order of `Layout`."""
+        ...
+
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """Log marginal likelihood alone, safe in threads."""
         ...
 
     def condition(self, theta: Theta, target: Target = "surface") -> Conditional:
@@ -149,6 +171,12 @@ class InUserUnits:
         units = rows.units(self.scaling)
         mean = mean * units + self.offset * rows.of_one
         return mean, spread * (np.multiply.outer(units, units) if joint else units**2)
+
+    def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.left_out`."""
+        mean, variance = self.scaled.left_out(blocks)
+        scale = self.scaling.scale
+        return mean * scale + self.offset, variance * scale**2
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
         """See `Conditional.path`."""

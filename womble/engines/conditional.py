@@ -12,7 +12,8 @@ from womble.arrays import FloatArray
 from womble.compiled.rows import subtract_grams
 from womble.compiled.triangular import times_transposed
 from womble.covariance import cross_covariance, jet_covariance
-from womble.engines.base import Target, has_process, has_trend
+from womble.engines.base import Blocks, Target, has_process, has_trend
+from womble.engines.closed_forms import left_out
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
 from womble.functional_covariance import (
@@ -179,6 +180,12 @@ class DenseConditional:
             return mean, prior - np.sum(cross**2, axis=1)
         subtract_grams(cross[None], prior[None])
         return mean, prior
+
+    def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.left_out`."""
+        n = len(self.engine.coords)
+        parts = left_out(self.whitener, self.weights, self.engine.values, blocks)
+        return tuple(part[:n] for part in parts)
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> DensePath:
         """See `Conditional.path`."""

@@ -85,7 +85,8 @@ def from_pymc(
     theirs = ", ".join(names[name] for name in layout.names)
     chains, count = draws.sizes["chain"], draws.sizes["draw"]
     reason += f"; hyperparameters from {chains} x {count} draws of a PyMC model ({theirs})"
-    return Posterior(data, model.kernel, trend, draws, stats, reason, engine)
+    how = "draws of a PyMC model"
+    return Posterior(data, model.kernel, trend, draws, stats, reason, engine, how)
 
 
 def _data(coords: Any, values: Any, units: str | None) -> SpatialData:

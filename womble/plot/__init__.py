@@ -6,6 +6,7 @@ the common forms of colour blindness. `units` and `long_name` attributes become 
 """
 
 from womble.plot.across import profile
+from womble.plot.check import check
 from womble.plot.lines import along, boundaries, segments, spaghetti
 from womble.plot.maps import data, gradient_arrows, probability, surface
 from womble.plot.transects import change_points, transect
@@ -14,6 +15,7 @@ __all__ = [
     "along",
     "boundaries",
     "change_points",
+    "check",
     "data",
     "gradient_arrows",
     "probability",

@@ -13,6 +13,7 @@ from womble.engines.base import Target
 from womble.posterior.across import AcrossLines
 from womble.posterior.antiderivatives import Antiderivatives
 from womble.posterior.areas import Areas
+from womble.posterior.checks import Checks
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
 from womble.posterior.transects import Transects
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects):
+class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Checks):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes
@@ -31,12 +32,16 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects):
     kernel : Kernel
     trend : str
     draws : xarray.Dataset
-        Hyperparameters in user units, dimensions (chain, draw); a single draw where they were
-        given.
+        Hyperparameters in user units, dimensions (chain, draw), all of the same weight; a single
+        draw where they were given or are the mode.
     sample_stats : xarray.Dataset or None
-        NUTS statistics; None where the hyperparameters were given, or came without them.
+        NUTS statistics. Of importance sampling, for each draw log density, log weight and number of
+        the point that it copies, and as numbers k_hat, ess, evaluations, modes and distinct. None
+        where the hyperparameters were given, are the mode, or came without them.
     engine : str
         Which engine runs, and why.
+    inference : str
+        How the hyperparameters were found, with the method's own figures.
     """
 
     def jet_moments(

@@ -38,10 +38,11 @@ class Fitted:
     sample_stats: xr.Dataset | None
     engine: str
     _engine: Engine
+    inference: str = "given hyperparameters"
 
     @property
     def given(self) -> bool:
-        """Whether the hyperparameters were given, a single draw, and not sampled."""
+        """Whether there is one point of the hyperparameters, given or the mode, and no sample."""
         return self.sample_stats is None and self.draws["noise_sd"].size == 1
 
     @cached_property
@@ -60,13 +61,14 @@ class Fitted:
         """Hyperparameters: mean, sd, 2.5, 50 and 97.5 % quantiles, units, ESS and R-hat.
 
         An anisotropic model has rows of its ratio and angle (degrees) too. ESS and R-hat are NaN
-        where the hyperparameters were given.
+        where the hyperparameters were given or are the mode; after importance sampling ESS is that
+        of the weights and R-hat NaN.
         """
         from womble.posterior.summary import hyperparameter_table
 
         link, length = self.data.difference_units, self.data.coordinate_units
         units = {"lengthscale": length, "amplitude": link, "noise_sd": link}
-        return hyperparameter_table(self.draws, self.layout, units, self.given)
+        return hyperparameter_table(self.draws, self.sample_stats, self.layout, units, self.given)
 
     def coefficients(
         self, *, samples: int | None = None, rng: int | np.random.Generator | None = None
@@ -244,7 +246,6 @@ class Fitted:
         return f"log {name}" if self.data.transform == "log" and not response else name
 
     def _source(self) -> str:
-        sampled = "posterior draws" if self.sample_stats is None else "NUTS"
-        how = "given hyperparameters" if self.given else sampled
+        how = self.inference.split(":")[0].split(",")[0]
         kernel = f"{self.kernel!r}{', anisotropic' if self.layout.anisotropic else ''}"
         return f"womble: {kernel}, {self.trend} trend, {how}, n = {len(self.data.values)}"

@@ -15,7 +15,11 @@ LEVELS = {"q025": 0.025, "q50": 0.5, "q975": 0.975}
 
 
 def hyperparameter_table(
-    draws: xr.Dataset, layout: Layout, units: Mapping[str, str | None], given: bool
+    draws: xr.Dataset,
+    sample_stats: xr.Dataset | None,
+    layout: Layout,
+    units: Mapping[str, str | None],
+    given: bool,
 ) -> pd.DataFrame:
     """Mean, sd, quantiles, units, ESS and R-hat of each hyperparameter.
 
@@ -26,7 +30,7 @@ def hyperparameter_table(
 
     Parameters
     ----------
-    draws : xarray.Dataset
+    draws, sample_stats : xarray.Dataset
     layout : Layout
     units : mapping of str to str
         Of each kind of hyperparameter.
@@ -42,7 +46,7 @@ def hyperparameter_table(
         draws = draws.merge(shape, join="exact", compat="override")
         kinds |= {"anisotropy_ratio": "ratio", "anisotropy_angle": "angle"}
     units = {**units, "anisotropy": "1", "ratio": "1", "angle": "degree"}
-    found = {} if given else diagnostics(draws)
+    found = {} if given else diagnostics(draws, sample_stats)
     rows = {}
     for name, kind in kinds.items():
         x = draws[name].to_numpy().ravel()

@@ -1,0 +1,231 @@
+r"""Predictive checks: each observation foretold from others, and models compared by that.
+
+With P = K^-1, an observation given all others is
+:math:`N(y_i - [P y]_i / P_{ii},\; 1 / P_{ii})`. The draws of the hyperparameters have seen
+:math:`y_i`; weights :math:`w_{si} \propto 1 / p(y_i | y_{-i}, \theta_s)`, Pareto-smoothed, take
+that back.
+
+References
+----------
+Rasmussen and Williams (2006), eq. (5.12); Vehtari, Mononen, Tolvanen, Sivula and Winther (2016),
+JMLR 17; Vehtari, Gelman and Gabry (2017), Statistics and Computing 27.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.cluster.vq import kmeans2
+from scipy.stats import kstest
+
+from womble.arrays import FloatArray
+from womble.engines.base import Blocks, Conditional
+from womble.engines.ensemble import Ensemble
+from womble.pareto import LARGEST_K_HAT, smoothed_weights
+from womble.scores import Predictive, component_log_density
+from womble.spatial_data import SpatialData
+from womble.warn import warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from womble.posterior import Posterior
+
+
+# Means and variances (n,) of observations under one draw of the hyperparameters.
+Moments = Callable[[Conditional, np.random.Generator], tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """How well observations were foretold.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row, named after the method: n; rmse, mae (of the predictive mean) and crps, on the link
+        scale; coverage of the central 95% interval; log_density, the mean log predictive density;
+        pit_p, the Kolmogorov-Smirnov p-value of a uniform PIT as if observations were independent,
+        which left-out ones are not quite.
+    observations : GeoDataFrame or DataFrame
+        One row an observation: observed, mean, sd, pit, crps, log_density, k_hat (of its weights;
+        NaN where there are none), and fold.
+    name, units : str, str or None
+        Of the response on the link scale.
+    """
+
+    table: pd.DataFrame
+    observations: pd.DataFrame
+    name: str
+    units: str | None
+
+
+def leave_one_out(ensemble: Ensemble, observed: FloatArray) -> tuple[Predictive, FloatArray]:
+    """Each observation from all others, with hyperparameters as if it had not been seen; k-hats."""
+    means, sds = _left_out(ensemble, None)
+    if len(means) == 1:  # given hyperparameters have seen nothing
+        return Predictive(observed, means, sds, np.ones_like(means)), np.full(len(observed), np.nan)
+    weights, k_hat = smoothed_weights(-component_log_density(observed, means, sds).T)
+    return Predictive(observed, means, sds, weights.T), k_hat
+
+
+def leave_blocks_out(
+    ensemble: Ensemble, observed: FloatArray, blocks: Sequence[np.ndarray]
+) -> Predictive:
+    """Each observation from those outside its block, at the same draws of the hyperparameters."""
+    means, sds = _left_out(ensemble, blocks)
+    return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
+
+
+def foretold(ensemble: Ensemble, points: FloatArray, observed: FloatArray) -> Predictive:
+    """New noisy observations (p,) at `points` (p, d)."""
+    noise = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
+
+    def one(f: Conditional, _: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        mean, covariance = f.groups(points[:, None, :], 0)
+        return mean[:, 0], covariance[:, 0, 0]
+
+    means, variances = _collected(ensemble, one)
+    sds = np.sqrt(variances + noise[:, None] ** 2)
+    return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
+
+
+def _left_out(ensemble: Ensemble, blocks: Blocks) -> tuple[FloatArray, FloatArray]:
+    means, variances = _collected(ensemble, lambda f, _: f.left_out(blocks))
+    return means, np.sqrt(variances)
+
+
+def _collected(ensemble: Ensemble, function: Moments) -> tuple[FloatArray, FloatArray]:
+    """Means and variances, shape (S, n) each, by draw of the hyperparameters."""
+    unused = np.random.default_rng(0)  # nothing is drawn
+    pairs = list(ensemble.map(function, unused, "", False))
+    return np.array([mean for mean, _ in pairs]), np.array([variance for _, variance in pairs])
+
+
+def spatial_folds(coords: FloatArray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Compact blocks of sites by k-means, labels (n,).
+
+    Raises
+    ------
+    ValueError
+        If there are more folds than the sites make.
+    """
+    _, labels = kmeans2(coords, folds, iter=50, minit="++", seed=rng, missing="raise")
+    return labels
+
+
+def result(
+    method: str,
+    predictive: Predictive,
+    data: SpatialData,
+    k_hat: FloatArray | None = None,
+    fold: np.ndarray | None = None,
+) -> Check:
+    """The scores of predictions of `data` as tables."""
+    import geopandas as gpd
+    import pandas as pd
+
+    columns = {
+        "observed": predictive.observed,
+        "mean": predictive.mean,
+        "sd": predictive.sd,
+        "pit": predictive.pit,
+        "crps": predictive.crps,
+        "log_density": predictive.log_density,
+        "k_hat": np.nan if k_hat is None else k_hat,
+        "fold": np.arange(len(predictive.observed)) if fold is None else fold,
+    }
+    frame = pd.DataFrame(columns, index=data.rows)
+    if data.coords.shape[1] == 2:
+        frame = gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(*data.coords.T), crs=data.crs)
+        if data.coordinate_units:
+            frame.attrs["coordinate_units"] = data.coordinate_units
+    residual = frame["observed"] - frame["mean"]
+    row = {
+        "n": len(frame),
+        "rmse": np.sqrt(np.mean(residual**2)),
+        "mae": np.mean(np.abs(residual)),
+        "crps": frame["crps"].mean(),
+        "coverage": frame["pit"].between(0.025, 0.975).mean(),
+        "log_density": frame["log_density"].mean(),
+        "pit_p": kstest(frame["pit"], "uniform").pvalue,
+    }
+    name = f"log {data.name}" if data.transform == "log" else data.name
+    return Check(pd.DataFrame([row], index=[method]), frame, name, data.link_units)
+
+
+def warn_of_influence(k_hat: FloatArray) -> None:
+    """Warn of observations that the hyperparameters hang on too much for their weights."""
+    bad = int((k_hat > LARGEST_K_HAT).sum())
+    if bad:
+        warn(
+            f"{bad} of {len(k_hat)} observations have k-hat above {LARGEST_K_HAT}: leaving them "
+            "out changes the hyperparameters more than weights can follow, and their scores are "
+            "too good. Look at them in `observations`, or refit without them."
+        )
+
+
+def compare(posteriors: Sequence[Posterior] | Mapping[str, Posterior]) -> pd.DataFrame:
+    """Models of the same data, the best first, by leave-one-out log predictive density.
+
+    Parameters
+    ----------
+    posteriors : sequence or mapping of Posterior
+        At least two; a sequence is named by its positions.
+
+    Returns
+    -------
+    DataFrame
+        A row a model: elpd (sum of log densities, link scale), elpd_se; difference from the best
+        and difference_se, from the differences observation by observation; rmse, crps, coverage;
+        bad_k, observations whose k-hat is above 0.7. Differences below about 4, or within two
+        standard errors, tell nothing (Sivula et al. 2020).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two posteriors, or they are not of the same sites and values.
+
+    References
+    ----------
+    Vehtari, Gelman and Gabry (2017), Statistics and Computing 27, eq. (23) and (24).
+    """
+    import pandas as pd
+
+    named = dict(posteriors.items() if isinstance(posteriors, Mapping) else enumerate(posteriors))
+    _require_same_data(named)
+    checks = {name: post.check() for name, post in named.items()}
+    elpd = {name: found.observations["log_density"] for name, found in checks.items()}
+    order = sorted(named, key=lambda name: -elpd[name].sum())
+    rows = {}
+    for name in order:
+        n, difference = len(elpd[name]), elpd[name] - elpd[order[0]]
+        table = checks[name].table.iloc[0]
+        rows[name] = {
+            "elpd": elpd[name].sum(),
+            "elpd_se": np.sqrt(n) * elpd[name].std(),
+            "difference": difference.sum(),
+            "difference_se": np.sqrt(n) * difference.std(),
+            **{score: table[score] for score in ("rmse", "crps", "coverage")},
+            "bad_k": int((checks[name].observations["k_hat"] > LARGEST_K_HAT).sum()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _require_same_data(posteriors: Mapping[str, Posterior]) -> None:
+    if len(posteriors) < 2:
+        raise ValueError(
+            f"at least two posteriors are needed for a comparison; got {len(posteriors)}."
+        )
+    (first, post), *others = posteriors.items()
+    for name, other in others:
+        pairs = [(post.data.coords, other.data.coords), (post.data.values, other.data.values)]
+        if not all(np.array_equal(a, b) for a, b in pairs):
+            raise ValueError(
+                f"models must be of the same sites and values on the same scale; {name!r} has "
+                f"others than {first!r}. Fit both to the same rows with the same transform: log "
+                "densities of different values cannot be compared."
+            )

@@ -1,0 +1,149 @@
+"""The posterior of the hyperparameters: by NUTS, by importance sampling, or its mode."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from womble.arrays import FloatArray
+from womble.importance import FEWEST_POINTS, Weighted, importance_sample
+from womble.inference import hyperparameter_draws, modes_of, nuts, warn_of_trouble
+from womble.laplace import NormalApproximation
+from womble.log_density import HyperparameterDensity
+from womble.pareto import LARGEST_K_HAT
+from womble.priors import typical_spacing
+from womble.warn import warn
+
+Method = Literal["nuts", "importance", "map"]
+
+# Spacings to a lengthscale, at least: over two of them correlation falls to about 0.6 (Matern 7/2).
+SEEN_SPACINGS = 2.0
+
+
+class Sampled(NamedTuple):
+    """What became of a posterior.
+
+    Attributes
+    ----------
+    draws : xarray.Dataset
+        Hyperparameters in user units, dimensions (chain, draw).
+    sample_stats : xarray.Dataset or None
+        None for the mode, which is no sample.
+    how : str
+        Method and its figures, in words.
+    """
+
+    draws: xr.Dataset
+    sample_stats: xr.Dataset | None
+    how: str
+
+
+def check_method(name: str) -> None:
+    """Refuse what is no method of inference.
+
+    Raises
+    ------
+    ValueError
+    """
+    if name not in get_args(Method):
+        known = ", ".join(map(repr, get_args(Method)))
+        raise ValueError(f"`inference` must be one of {known}; got {name!r}.")
+
+
+def sample(
+    density: HyperparameterDensity,
+    method: Method,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    rng: np.random.Generator,
+    progress: bool,
+) -> Sampled:
+    """The posterior by the method asked for; by NUTS where importance sampling fails.
+
+    Warns
+    -----
+    UserWarning
+        Of that, and as `warn_of_trouble`.
+    """
+    # No numbers are drawn here: a seed gives NUTS the same draws however many modes there are.
+    with threadpool_limits(1, user_api="blas"):
+        modes = modes_of(density)
+    if method == "map":
+        return _mode(density, modes)
+    given_up = ""
+    if method == "importance":
+        points = max(draws, FEWEST_POINTS)
+        found = importance_sample(density.value, modes, points, rng, progress)
+        if found.k_hat <= LARGEST_K_HAT:
+            sampled = _resampled(density, modes, found, draws, rng)
+            warn_of_trouble(sampled.draws, sampled.sample_stats)
+            return sampled
+        given_up = f"; importance sampling was given up, k-hat {found.k_hat:.2f}"
+        warn(
+            f"importance sampling does not hold here (k-hat {found.k_hat:.2f}, above "
+            f"{LARGEST_K_HAT}: the posterior is far from its approximation at {len(modes)} "
+            "mode(s)). NUTS is run instead; inference='nuts' asks for it at once."
+        )
+    posterior, stats = nuts(
+        density, modes, draws=draws, tune=tune, chains=chains, rng=rng, progress=progress
+    )
+    warn_of_trouble(posterior, stats)
+    how = f"NUTS: {chains} x {draws} draws after {tune} tuning steps each{given_up}"
+    return Sampled(posterior, stats, how)
+
+
+def _mode(density: HyperparameterDensity, modes: list[NormalApproximation]) -> Sampled:
+    """One draw: the highest mode of the density on coordinates without bounds."""
+    best = max((mode.mode for mode in modes), key=density.value)
+    theta = density.theta(best[None, None])
+    # With the default priors these coordinates are logarithms.
+    how = f"posterior mode (map), on coordinates without bounds: highest of {len(modes)}"
+    return Sampled(hyperparameter_draws(theta, density.layout), None, how)
+
+
+def _resampled(
+    density: HyperparameterDensity,
+    modes: list[NormalApproximation],
+    found: Weighted,
+    draws: int,
+    rng: np.random.Generator,
+) -> Sampled:
+    """Draws that count alike, from weighted points."""
+    chosen = found.resampled(draws, rng)
+    distinct = len(np.unique(chosen))
+    each = {
+        "lp": found.log_density[chosen],
+        "log_weight": np.log(found.weights[chosen]),
+        "point": chosen,
+    }
+    whole = {
+        "k_hat": found.k_hat,
+        "ess": found.ess,
+        "evaluations": len(found.points),
+        "modes": len(modes),
+        "distinct": distinct,
+    }
+    stats = {name: (("chain", "draw"), x[None]) for name, x in each.items()}
+    how = (
+        f"importance: {len(modes)} mode{'s' * (len(modes) > 1)}, {len(found.points)} evaluations, "
+        f"k-hat {found.k_hat:.2f}, ESS {found.ess:.0f}, {distinct} distinct draws of {draws}"
+    )
+    posterior = hyperparameter_draws(density.theta(found.points[chosen][None]), density.layout)
+    return Sampled(posterior, xr.Dataset(stats | whole, posterior.coords), how)
+
+
+def warn_of_short_lengthscale(posterior: xr.Dataset, coords: FloatArray) -> None:
+    """Warn where sites (n, d) are too far apart for the field's slope between them to be seen."""
+    middle, spacing = float(posterior["lengthscale"].median()), typical_spacing(coords)
+    if middle < SEEN_SPACINGS * spacing:
+        warn(
+            f"the lengthscale (median {middle:.3g}) is below {SEEN_SPACINGS:g} times the distance "
+            f"between neighbouring sites (median {spacing:.3g}): gradients and curvature between "
+            "the sites are then mostly the prior's. Look at their sds before you read boundaries; "
+            "denser sites would help.",
+        )
