@@ -74,7 +74,8 @@ def test_importance_sampling_agrees_with_nuts():
 
 def test_stations_held_out_of_sic2004():
     """The best published mean absolute error is about 9.05 (EUR 21595 EN)."""
-    post = wb.FieldModel().fit(sic2004("train"), "dayx", rng=1, inference="importance")
+    options = {"inference": "importance", "rng": 1, "progress": False}
+    post = wb.FieldModel().fit(sic2004("train"), "dayx", **options)
     table = post.check(sic2004("test")).table
     print(f"\n{table.round(3).to_string()}")
     assert table["mae"].item() <= 9.5

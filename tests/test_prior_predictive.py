@@ -24,11 +24,14 @@ def surfaces(zinc):
 def test_hyperparameters_follow_the_default_priors(zinc):
     data = spatial_data(zinc, "zinc")
     drawn = draw_hyperparameters(data, PLAIN, None, 2000, np.random.default_rng(0))
-    law = DefaultPriors.of(data).laws["lengthscale"]
+    laws = DefaultPriors.of(data).laws
+    law = laws["lengthscale"]
     assert kstest(drawn["lengthscale"], invgamma(law.alpha, scale=law.beta).cdf).pvalue > 1e-4
     # E x^2 of a half normal is its squared scale, with relative error sqrt(2 / 2000).
-    for name, scale in (("amplitude", law.amplitude), ("noise_sd", law.noise_sd)):
-        npt.assert_allclose(np.mean(drawn[name] ** 2), scale**2, rtol=4 * np.sqrt(2 / 2000))
+    for name in ("amplitude", "noise_sd"):
+        npt.assert_allclose(
+            np.mean(drawn[name] ** 2), laws[name].scale ** 2, rtol=4 * np.sqrt(2 / 2000)
+        )
 
 
 def test_the_users_priors_are_drawn_from(zinc):

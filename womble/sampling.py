@@ -138,8 +138,12 @@ def _resampled(
 
 
 def warn_of_short_lengthscale(posterior: xr.Dataset, coords: FloatArray) -> None:
-    """Warn where sites (n, d) are too far apart for the field's slope between them to be seen."""
-    middle, spacing = float(posterior["lengthscale"].median()), typical_spacing(coords)
+    """Warn where sites (n, d) are too far apart for the field's slope between them to be seen.
+
+    Of several lengthscales the longest counts: then all of them are too short.
+    """
+    lengths = [x for name, x in posterior.items() if str(name).startswith("lengthscale")]
+    middle, spacing = max(float(x.median()) for x in lengths), typical_spacing(coords)
     if middle < SEEN_SPACINGS * spacing:
         warn(
             f"the lengthscale (median {middle:.3g}) is below {SEEN_SPACINGS:g} times the distance "
