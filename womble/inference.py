@@ -40,6 +40,9 @@ TARGET_ACCEPT = 0.85
 # and at a long one with much; on logarithms with the default priors.
 STARTS = np.array([[0.0, 0.0, 0.0], [-1.5, 0.0, -1.5], [1.5, 0.0, 0.5]])
 
+# Standard deviations to either side that hyperparameters plausibly reach.
+PLAUSIBLE = 3.0
+
 
 def theta_units(data: SpatialData) -> Theta:
     """Factors that turn scaled hyperparameters into user units."""
@@ -120,6 +123,24 @@ def nuts(
         {axis: result["posterior"][axis] for axis in ("chain", "draw")},
     )
     return posterior, plain_dataset(result, "sample_stats")
+
+
+def plausible_thetas(
+    engine: Engine, data: SpatialData, priors: Mapping[str, TensorVariable] | None
+) -> list[Theta]:
+    """Hyperparameters, in scaled units, that span what the posterior has: what a band is made for.
+
+    The normal approximation at each mode: its centre, and PLAUSIBLE sds to either side along each
+    of its axes.
+    """
+    density = hyperparameter_density(engine, data, priors)
+    points = []
+    for mode, covariance in find_modes(density, density.prior.start + STARTS):
+        variances, axes = np.linalg.eigh(covariance)
+        steps = PLAUSIBLE * np.sqrt(variances) * axes
+        points += [mode, *(mode + steps.T), *(mode - steps.T)]
+    thetas = density.theta(np.array(points)) / np.array(density.units)
+    return [Theta(*row) for row in thetas.tolist()]
 
 
 @contextmanager

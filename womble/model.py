@@ -76,7 +76,7 @@ class FieldModel:
         *,
         transform: Literal["log"] | None = None,
         units: str | None = None,
-        engine: Literal["auto", "dense"] = "auto",
+        engine: Literal["auto", "dense", "spectral"] = "auto",
         draws: int = 1000,
         tune: int = 1000,
         chains: int = 4,
@@ -95,7 +95,9 @@ class FieldModel:
             The link scale on which the field is Gaussian.
         units : str, optional
             Units of the response; by default those that the data carry.
-        engine : {"auto", "dense"}
+        engine : {"auto", "dense", "spectral"}
+            `dense` has exact closed forms for up to some 2,000 data, `spectral` a Fourier series
+            for any number; `auto` chooses by the number of data.
         draws, tune, chains : int
             Kept draws and tuning steps a chain, and chains.
         rng : int or numpy.random.Generator, optional
@@ -123,7 +125,13 @@ class FieldModel:
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
         checked = self._checked(data, value, transform, units)
-        chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
+        chosen, reason = choose_engine(
+            engine,
+            self.kernel,
+            Trend(self.trend),
+            checked,
+            lambda part: inference.plausible_thetas(part, checked, self.priors),
+        )
         posterior, stats = inference.nuts(
             inference.hyperparameter_density(chosen, checked, self.priors),
             draws=draws,
@@ -145,7 +153,7 @@ class FieldModel:
         noise_sd: float,
         transform: Literal["log"] | None = None,
         units: str | None = None,
-        engine: Literal["auto", "dense"] = "auto",
+        engine: Literal["auto", "dense", "spectral"] = "auto",
     ) -> Posterior:
         """The field at given hyperparameters: simple kriging with an integrated trend.
 
@@ -177,7 +185,11 @@ class FieldModel:
             if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):
                 raise ValueError(f"`{name}` must be {least} and finite; got {number!r}.")
         checked = self._checked(data, value, transform, units)
-        chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
+        scaling = checked.scaling
+        scaled = Theta(lengthscale / scaling.length, *(np.array(given[1:]) / scaling.scale))
+        chosen, reason = choose_engine(
+            engine, self.kernel, Trend(self.trend), checked, lambda _: [scaled]
+        )
         draws = xr.Dataset(
             {name: (("chain", "draw"), [[float(x)]]) for name, x in given._asdict().items()}
         )

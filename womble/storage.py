@@ -12,6 +12,9 @@ import xarray as xr
 
 from womble import kernels
 from womble.engines import choose_engine
+from womble.engines.base import Engine
+from womble.engines.spectral import SpectralEngine
+from womble.kernels import Kernel
 from womble.posterior import Posterior
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
@@ -65,6 +68,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
             }
         ),
     }
+    if isinstance(posterior._engine, SpectralEngine):
+        ds.attrs["spectral"] = json.dumps(posterior._engine.band)
     encoding = {name: {"dtype": "int8"} for name in ds if ds[name].dtype == bool}
     ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
@@ -94,7 +99,7 @@ def load(path: str | Path) -> Posterior:
     )
     kernel = getattr(kernels, kernel.pop("name"))(**kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
-    engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
+    engine = _engine(kernel, Trend(ds.attrs["trend"]), data, ds.attrs.get("spectral"))
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
     if stats:
@@ -110,6 +115,17 @@ def load(path: str | Path) -> Posterior:
         ds.attrs["engine"],
         engine,
     )
+
+
+def _engine(kernel: Kernel, trend: Trend, data: SpatialData, band: str | None) -> Engine:
+    """The dense engine, or the spectral one with the band it had."""
+    if band is None:
+        return choose_engine("dense", kernel, trend, data)[0]
+    from womble.engines.spectral_choice import again
+
+    scaling = data.scaling
+    coords, values = scaling.coords_in(data.coords), scaling.values_in(data.values)
+    return again(kernel, trend, coords, values, json.loads(band))
 
 
 def _read(path: Path) -> xr.Dataset:

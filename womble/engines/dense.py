@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from threading import local
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
@@ -200,6 +200,7 @@ class DenseConditional:
     target: Target
     whitener: FloatArray  # L^-1 with K = L L': products with it run twice as fast as solves
     weights: FloatArray  # K^-1 y
+    domain: ClassVar[None] = None
 
     @property
     def _scale(self) -> Scale:

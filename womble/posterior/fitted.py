@@ -11,6 +11,7 @@ import xarray as xr
 from womble.arrays import FloatArray
 from womble.engines.base import Engine, Target, Theta
 from womble.engines.ensemble import Ensemble
+from womble.engines.spectral import SpectralEngine
 from womble.grid import Grid
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData, require_same_crs
@@ -104,7 +105,10 @@ class Fitted:
             )
         else:
             thetas, repeats = table[rng.choice(len(table), samples, replace=False)], 1
-        return Ensemble(
+        kind = Ensemble
+        if isinstance(self._engine, SpectralEngine):
+            from womble.engines.averages import SpectralEnsemble as kind
+        return kind(
             self._engine, scaling, [Theta(*row) for row in thetas / units], repeats, target
         )
 
