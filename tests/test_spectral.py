@@ -10,13 +10,14 @@ from scipy.sparse import csr_array, random_array
 from scipy.stats import multivariate_normal
 
 from womble.engines import precision, spectral
-from womble.engines.base import Theta
+from womble.covariance import Scale
 from womble.engines.dense import DenseEngine
 from womble.engines.disc import Disc
 from womble.engines.resolution import captured_share, peak_density, resolve
 from womble.engines.spectral import SpectralEngine, spectrum
 from womble.engines.statistics import Statistics
 from womble.functional import Functional
+from womble.hyperparameters import Layout, Theta
 from womble.kernels import Matern, SquaredExponential
 from womble.trend import Trend
 
@@ -26,9 +27,15 @@ VALUES = np.sin(3 * COORDS[:, 0]) + COORDS[:, 1] + 0.3 * RNG.standard_normal(90)
 DISC = Disc(np.array([0.1, -0.1]), np.array([4.0, 5.0]), 9.0)
 DOMAIN = np.array([[-1.5, -1.5], [1.5, 1.5]])
 POINTS = np.array([[0.1, -0.2], [-1.1, 0.3], [0.4, 1.2]])
-THETA = Theta(lengthscale=0.6, amplitude=1.1, noise_sd=0.3)
+THETA = Theta((Scale(amplitude=1.1, lengthscale=0.6),), noise_sd=0.3)
+SUM = Matern(3.5) + Matern(2.5)
+SUMMED = replace(THETA, scales=(*THETA.scales, Scale(0.6, 0.3)))
 
-every_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+every_kernel = pytest.mark.parametrize("kernel", [*KERNELS, SUM], ids=repr)
+
+
+def theta_of(kernel):
+    return SUMMED if kernel == SUM else THETA
 
 
 def engine_of(kernel, trend="linear", disc=DISC):
@@ -69,20 +76,23 @@ def brute_force(engine, theta, points, order, target="surface"):
 @pytest.mark.parametrize("trend", TRENDS)
 def test_likelihood_is_that_of_the_band(kernel, trend):
     engine = engine_of(kernel, trend)
-    value, _ = engine.log_likelihood(THETA)
-    npt.assert_allclose(value, brute_force(engine, THETA, POINTS, 0)[2], rtol=1e-10)
+    theta = theta_of(kernel)
+    value, _ = engine.log_likelihood(theta)
+    npt.assert_allclose(value, brute_force(engine, theta, POINTS, 0)[2], rtol=1e-10)
 
 
 @every_kernel
 @pytest.mark.parametrize("trend", ["none", "linear"])
 def test_gradient_of_the_likelihood_is_its_difference(kernel, trend):
-    engine, step = engine_of(kernel, trend), 1e-4
-    _, gradient = engine.log_likelihood(THETA)
-    for name, exact in zip(THETA._fields, gradient, strict=True):
+    engine, step, layout = engine_of(kernel, trend), 1e-4, Layout.of(kernel)
+    vector = layout.vector(theta_of(kernel))
+    _, gradient = engine.log_likelihood(theta_of(kernel))
+    for exact, e in zip(gradient, np.eye(len(vector)), strict=True):
 
-        def central(step, name=name):
-            ends = (THETA._replace(**{name: getattr(THETA, name) + h}) for h in (step, -step))
-            plus, minus = (engine.log_likelihood(theta)[0] for theta in ends)
+        def central(step, e=e):
+            plus, minus = (
+                engine.log_likelihood(layout.theta(vector + h * e))[0] for h in (step, -step)
+            )
             return (plus - minus) / (2 * step)
 
         difference = (4 * central(step / 2) - central(step)) / 3
@@ -92,16 +102,21 @@ def test_gradient_of_the_likelihood_is_its_difference(kernel, trend):
 
 @every_kernel
 def test_noise_is_that_of_the_tail_too(kernel):
-    model = spectrum(kernel, THETA, DISC)
-    tail = THETA.amplitude**2 * kernel.spectral_moment(DISC.radius * THETA.lengthscale, 2, 0)
+    theta = theta_of(kernel)
+    model = spectrum(kernel, theta, DISC)
+    tail = sum(
+        scale.amplitude**2 * part.spectral_moment(DISC.radius * scale.lengthscale, 2, 0)
+        for part, scale in zip(kernel.components, theta.scales, strict=True)
+    )
     npt.assert_allclose(model.noise, THETA.noise_sd**2 + tail, rtol=1e-12)
     assert model.noise > THETA.noise_sd**2
 
 
 def assert_moments(engine, target, tolerance):
     order = highest_order(engine.kernel)
-    mean, covariance, _ = brute_force(engine, THETA, POINTS, order, target)
-    conditional = engine.condition(THETA, target)
+    theta = theta_of(engine.kernel)
+    mean, covariance, _ = brute_force(engine, theta, POINTS, order, target)
+    conditional = engine.condition(theta, target)
     tail = conditional._tail_features(POINTS, order).reshape(len(mean), -1)
     covariance += tail @ tail.T
     sd = np.sqrt(np.diag(covariance))
@@ -154,7 +169,7 @@ def test_conjugate_gradients_keep_their_promise(few_features):
 def test_a_factor_of_low_frequencies_pays(monkeypatch):
     # The signal at the lowest frequencies is 1e5 times that at the band's edge.
     engine = engine_of(Matern(3.5), disc=Disc(DISC.centre, DISC.period, 15.0))
-    P = engine.condition(THETA._replace(noise_sd=0.05)).precision
+    P = engine.condition(replace(THETA, noise_sd=0.05)).precision
     b = np.random.default_rng(5).standard_normal((1, len(P.sds)))
     steps = [
         replace(P, gram=engine.statistics.gram(count)).iterate(b)[1] for count in (1, 20, 200)
@@ -164,17 +179,18 @@ def test_a_factor_of_low_frequencies_pays(monkeypatch):
 
 def test_too_few_steps_are_an_error(few_features, monkeypatch):
     monkeypatch.setattr(precision, "MOST_STEPS", 1)
-    conditional = engine_of(Matern(2.5)).condition(THETA._replace(noise_sd=0.01))
+    conditional = engine_of(Matern(2.5)).condition(replace(THETA, noise_sd=0.01))
     with pytest.raises(RuntimeError, match=r"stopped after 1 steps .* give a larger noise_sd"):
         conditional.mean(POINTS, 0)
 
 
-@pytest.mark.parametrize("kernel", [Matern(1.5), Matern(3.5)], ids=repr)
+@pytest.mark.parametrize("kernel", [Matern(1.5), SUM], ids=repr)
 @pytest.mark.parametrize("features", [2000, 10])
 def test_paths_have_the_law_of_the_conditional(kernel, features, monkeypatch):
     monkeypatch.setattr(spectral, "DENSE_FEATURES", features)
     monkeypatch.setattr(spectral, "MOST_FACTORED", 60)
-    conditional, order, samples = engine_of(kernel).condition(THETA), highest_order(kernel), 300
+    conditional = engine_of(kernel).condition(theta_of(kernel))
+    order, samples = highest_order(kernel), 300
     streams = np.random.default_rng(6).spawn(samples)
     J = np.stack([conditional.path(rng, DOMAIN).jets(POINTS, order).ravel() for rng in streams])
     mean, covariance = (moment[0] for moment in conditional.groups(POINTS[None], order))
@@ -198,7 +214,7 @@ def test_a_path_is_a_function():
 @pytest.mark.parametrize(("dimension", "noise_sd"), [(1, 0.05), (1, 0.5), (2, 0.5)])
 @pytest.mark.parametrize("kernel", [Matern(2.5), Matern(3.5), SquaredExponential()], ids=repr)
 def test_the_engines_agree_at_equal_hyperparameters(kernel, noise_sd, dimension):
-    theta, rng = Theta(0.9, 1.0, noise_sd), np.random.default_rng(8)
+    theta, rng = Theta((Scale(1.0, 0.9),), noise_sd), np.random.default_rng(8)
     coords = COORDS[:, :dimension]
     values = np.sin(3 * coords[:, 0]) + noise_sd * rng.standard_normal(len(coords))
     trend, box = Trend("constant"), np.stack([coords.min(axis=0), coords.max(axis=0)])
@@ -216,18 +232,18 @@ def test_the_engines_agree_at_equal_hyperparameters(kernel, noise_sd, dimension)
 
 
 def test_the_band_is_as_wide_as_asked():
-    low, high = Theta(0.4, 1.0, 0.3), Theta(1.5, 1.0, 0.3)
+    low, high = (Theta((Scale(1.0, length),), 0.3) for length in (0.4, 1.5))
     box, kernel = np.array([[-1.0, -1.0], [1.0, 1.0]]), Matern(2.5)
     alone, both = resolve(kernel, [low], box, 100.0), resolve(kernel, [low, high], box, 100.0)
     assert (both.disc.period > alone.disc.period).all()  # images of the longest lengthscale
     assert both.disc.radius == alone.disc.radius  # detail of the shortest
-    S = kernel.spectral_density(np.array(low.lengthscale * alone.disc.radius), 2)
-    npt.assert_allclose(alone.signal, 100 * low.lengthscale**2 * S / low.noise_sd**2, rtol=1e-10)
+    S = 0.4**2 * kernel.spectral_density(np.array(0.4 * alone.disc.radius), 2)
+    npt.assert_allclose(alone.signal, 100 * S / 0.3**2, rtol=1e-10)
     shares = [captured_share(kernel, alone.disc, low, order) for order in (0, 1, 2)]
     npt.assert_allclose(alone.captured, shares)
     assert shares == sorted(shares, reverse=True)
     with pytest.raises(ValueError, match=r"needs noise .* use engine='dense'"):
-        resolve(kernel, [low._replace(noise_sd=0.0)], box, 100.0)
+        resolve(kernel, [replace(low, noise_sd=0.0)], box, 100.0)
 
 
 def test_density_where_the_data_are_densest():

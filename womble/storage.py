@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -55,7 +56,7 @@ def save(posterior: Posterior, path: str | Path) -> None:
     ds.attrs = {
         "format": FORMAT,
         "versions": json.dumps({name: version(name) for name in VERSIONED}),
-        "kernel": json.dumps({"name": type(posterior.kernel).__name__, **asdict(posterior.kernel)}),
+        "kernel": json.dumps(_described(posterior.kernel)),
         "trend": posterior.trend,
         "engine": posterior.engine,
         "data": json.dumps(
@@ -97,7 +98,7 @@ def load(path: str | Path) -> Posterior:
         centred=ds.attrs["trend"] != "none",
         **about,
     )
-    kernel = getattr(kernels, kernel.pop("name"))(**kernel)
+    kernel = _kernel(kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
     engine = _engine(kernel, Trend(ds.attrs["trend"]), data, ds.attrs.get("spectral"))
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
@@ -126,6 +127,21 @@ def _engine(kernel: Kernel, trend: Trend, data: SpatialData, band: str | None) -
     scaling = data.scaling
     coords, values = scaling.coords_in(data.coords), scaling.values_in(data.values)
     return again(kernel, trend, coords, values, json.loads(band))
+
+
+def _described(kernel: Kernel) -> dict[str, Any]:
+    """A kernel as numbers and names, its components within a sum too."""
+    if isinstance(kernel, kernels.Sum):
+        return {"name": "Sum", "components": [_described(part) for part in kernel.components]}
+    return {"name": type(kernel).__name__, **asdict(kernel)}
+
+
+def _kernel(described: dict[str, Any]) -> Kernel:
+    """The inverse of `_described`."""
+    name, rest = described["name"], {k: x for k, x in described.items() if k != "name"}
+    if name == "Sum":
+        return kernels.Sum(tuple(_kernel(part) for part in rest["components"]))
+    return getattr(kernels, name)(**rest)
 
 
 def _read(path: Path) -> xr.Dataset:

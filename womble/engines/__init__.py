@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from womble.engines.base import Engine, Theta
+from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
+from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData
 from womble.trend import Trend

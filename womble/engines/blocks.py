@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.engines.base import Theta
 from womble.engines.dense import DenseEngine
+from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import Trend
 

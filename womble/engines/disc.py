@@ -21,7 +21,7 @@ from womble.arrays import FloatArray
 from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale
 from womble.engines.fourier import FourierPrior, Torus, derivative_factors
-from womble.kernels import Kernel
+from womble.kernels import Correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class Disc:
         factors[:, 0] /= np.sqrt(2)
         return wave_jets(points - self.centre, self.frequencies, factors)
 
-    def variances(self, kernel: Kernel, scale: Scale) -> FloatArray:
+    def variances(self, kernel: Correlation, scale: Scale) -> FloatArray:
         """S(w_k) / prod(period), shape (K,)."""
         d = len(self.period)
         density = kernel.spectral_density(scale.lengthscale * self.radii, d)

@@ -20,9 +20,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 from womble.arrays import FloatArray
-from womble.engines.base import Theta
+from womble.covariance import parts
 from womble.engines.disc import Disc
 from womble.engines.fourier import image_distance
+from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 
 # Largest correlation of any two jet components with an image, for pairs at opposite ends of the
@@ -91,8 +92,11 @@ def resolve(
     d, order = len(low), 2 if kernel.differentiability > 2 else 1
     room = ROOM * (high - low).max()
     domain = np.stack([low - room, high + room])
-    reach = image_distance(kernel, order, IMAGE_CORRELATION)
-    period = domain[1] - domain[0] + reach * max(theta.lengthscale for theta in thetas)
+    period = domain[1] - domain[0] + max(
+        image_distance(part, order, IMAGE_CORRELATION) * scale.lengthscale
+        for theta in thetas
+        for part, scale in parts(kernel, theta.scales)
+    )
     most = _affordable(period)
     radius = min(max(_radius(kernel, theta, d, density) for theta in thetas), most)
     disc = Disc((low + high) / 2, period, radius)
@@ -106,8 +110,15 @@ def resolve(
 def captured_share(kernel: Kernel, disc: Disc, theta: Theta, order: int) -> float:
     """Share of the prior variance of derivatives of this order that is on the band."""
     d = len(disc.period)
-    beyond = kernel.spectral_moment(disc.radius * theta.lengthscale, d, 2 * order)
-    return float(1 - beyond / kernel.spectral_moment(0.0, d, 2 * order))
+
+    def variance(beyond: float) -> float:
+        return sum(
+            (scale.amplitude / scale.lengthscale**order) ** 2
+            * part.spectral_moment(beyond * scale.lengthscale, d, 2 * order)
+            for part, scale in parts(kernel, theta.scales)
+        )
+
+    return float(1 - variance(disc.radius) / variance(0.0))
 
 
 def _affordable(period: FloatArray) -> float:
@@ -119,15 +130,23 @@ def _affordable(period: FloatArray) -> float:
 
 
 def _signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
-    """density S(radius) / tau^2."""
-    S = kernel.spectral_density(np.array(radius * theta.lengthscale), d)
-    ratio = (theta.amplitude / theta.noise_sd) ** 2 * theta.lengthscale**d
-    return float(density * ratio * S)
+    """density S(radius) / tau^2, S of all components together."""
+    S = sum(
+        scale.amplitude**2
+        * scale.lengthscale**d
+        * part.spectral_density(np.array(radius * scale.lengthscale), d)
+        for part, scale in parts(kernel, theta.scales)
+    )
+    return float(density / theta.noise_sd**2 * S)
 
 
 def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
     """Where the spectrum has fallen far enough at `theta`."""
-    by_variance = kernel.frequency_beyond(LEAST_VARIANCE, 0.0, d, 0) / theta.lengthscale
+    # Where each component has lost as much, so has their sum.
+    by_variance = max(
+        part.frequency_beyond(LEAST_VARIANCE, 0.0, d, 0) / scale.lengthscale
+        for part, scale in parts(kernel, theta.scales)
+    )
 
     def excess(log_radius: float) -> float:
         signal = _signal(kernel, theta, d, density, np.exp(log_radius))

@@ -41,15 +41,15 @@ class Series:
         Hermitian.
     trend : Trend
     trend_weights : array, shape (k,)
-    tail : Tail or None
-        None for means.
+    tails : tuple of Tail
+        Of the kernel's components; none for means.
     """
 
     torus: Torus
     coefficients: np.ndarray
     trend: Trend
     trend_weights: FloatArray
-    tail: Tail | None
+    tails: tuple[Tail, ...]
 
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """Jets at `points` (p, d), shape (p, c); see `Path.jets`."""
@@ -58,10 +58,10 @@ class Series:
             tile = slice(start, start + SERIES_TILE)
             out[tile] = self.torus.jets(self.coefficients, points[tile], order)
             out[tile] += self.trend.jets(points[tile], order) @ self.trend_weights
-        if self.tail is not None:
+        for tail in self.tails:
             for start in range(0, len(points), TAIL_TILE):
                 tile = slice(start, start + TAIL_TILE)
-                out[tile] += self.tail.jets(points[tile], order)
+                out[tile] += tail.jets(points[tile], order)
         return out
 
 
@@ -74,13 +74,14 @@ class SpectralConditional:
     engine : SpectralEngine
     precision : Precision
         Of the weights, in units of their prior sds.
-    prior : DiscPrior
+    priors : tuple of DiscPrior
+        Of the kernel's components.
     target : {"surface", "process"}
     """
 
     engine: SpectralEngine
     precision: Precision
-    prior: DiscPrior
+    priors: tuple[DiscPrior, ...]
     target: Target
 
     @property
@@ -99,13 +100,13 @@ class SpectralConditional:
         """Posterior mean of the weights, shape (k + 2 K,)."""
         return self.precision.sds * self.precision.solve(self._data_term[None])[0]
 
-    def series(self, weights: FloatArray, tail: Tail | None = None) -> Series:
+    def series(self, weights: FloatArray, tails: tuple[Tail, ...] = ()) -> Series:
         """The function with these weights (k + 2 K,) of trend and waves."""
         stats = self.engine.statistics
         k = stats.trend_size
         trend = weights[:k] if self.target == "surface" else np.zeros(k)
         disc = stats.disc
-        return Series(disc.torus, disc.unpack(weights[k:]), stats.trend, trend, tail)
+        return Series(disc.torus, disc.unpack(weights[k:]), stats.trend, trend, tails)
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
         """See `Conditional.mean`."""
@@ -145,7 +146,7 @@ class SpectralConditional:
         mean = functional.apply(self.mean(nodes, order))
         c = jet.size(nodes.shape[1], order)
         rows = np.zeros((functional.size, len(self.precision.sds)))
-        tail = np.zeros((functional.size, 2 * TAIL_WAVES))
+        tail = np.zeros((functional.size, 2 * len(self._tail[0])))
         step = max(1, BLOCK_ENTRIES // (c * max(rows.shape[1], tail.shape[1])))
         for start in range(0, len(nodes), step):
             here = nodes[start : start + step]
@@ -177,16 +178,18 @@ class SpectralConditional:
 
     @cached_property
     def _tail(self) -> tuple[FloatArray, np.ndarray]:
-        """Frequencies (J, d) of the waves that stand for the tail, and their factors (c, J)."""
-        frequencies, variances = self.prior.tail_features(TAIL_WAVES)
-        factors = derivative_factors(list(frequencies.T), self.prior.order)
+        """Frequencies (J, d) of the waves that stand for the tails, and their factors (c, J)."""
+        found = [prior.tail_features(TAIL_WAVES // len(self.priors)) for prior in self.priors]
+        frequencies, variances = (np.concatenate(part) for part in zip(*found, strict=True))
+        factors = derivative_factors(list(frequencies.T), 2)
         return frequencies, np.sqrt(variances) * factors
 
     def _tail_features(self, points: FloatArray, order: int) -> FloatArray:
-        """Jets of the tail's waves times their sds, shape (p, c, 2 J)."""
+        """Jets of the tails' waves times their sds, shape (p, c, 2 J)."""
         frequencies, factors = self._tail
         c = jet.size(points.shape[1], order)
-        return wave_jets(points - self.prior.disc.centre, frequencies, factors[:c])
+        centre = self.engine.statistics.disc.centre
+        return wave_jets(points - centre, frequencies, factors[:c])
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> Series:
         """See `Conditional.path`: perturb and solve, or the factor where there is one.
@@ -201,4 +204,4 @@ class SpectralConditional:
             weights = precision.sds * x
         else:
             weights = self.weights + precision.sds * (unit @ precision.whitener)
-        return self.series(weights, self.prior.draw_tail(rng))
+        return self.series(weights, tuple(prior.draw_tail(rng) for prior in self.priors))

@@ -24,12 +24,13 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from womble.arrays import FloatArray
-from womble.covariance import Scale
-from womble.engines.base import Target, Theta
+from womble.covariance import parts
+from womble.engines.base import Target
 from womble.engines.disc import Disc, DiscPrior
 from womble.engines.precision import MOST_FACTORED, Precision
 from womble.engines.series import SpectralConditional
 from womble.engines.statistics import NOISE_PRECISION, Statistics, chunks, feature_sums
+from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD
 
@@ -47,21 +48,21 @@ class Likelihood(Protocol):
 
 
 class Spectrum(NamedTuple):
-    """Prior variances and noise variance, with logarithmic and plain gradient.
+    """Prior variances and noise variance, with their gradients.
 
     Attributes
     ----------
     variances : array, shape (K,)
         Of the weights of the band's frequencies.
-    log_gradient : array, shape (P, K)
-        d log variances / d theta.
+    gradient : array, shape (P, K)
+        d variances / d theta, in the order of `Layout`.
     noise : float
         tau^2 + variance of the tail.
     noise_gradient : array, shape (P,)
     """
 
     variances: FloatArray
-    log_gradient: FloatArray
+    gradient: FloatArray
     noise: float
     noise_gradient: FloatArray
 
@@ -69,26 +70,27 @@ class Spectrum(NamedTuple):
 def spectrum(kernel: Kernel, theta: Theta, disc: Disc) -> Spectrum:
     r"""The spectral model's variances at `theta`, and how they change with it.
 
-    .. math:: \frac{d \log D}{d \log \ell} = d + \frac{d \log S}{d \log w}(\ell w), \qquad
+    The spectra of a kernel's components add up, and so do their tails:
+
+    .. math:: \frac{d D}{d \log \ell} = D \left( d + \frac{d \log S}{d \log w} \right), \qquad
               \mathrm{Var}(\text{tail}) = \sigma^2 (2 \pi)^{-d} \int_{|w| > \ell R} S(w)\, dw
     """
-    d, edge = len(disc.period), disc.radius * theta.lengthscale
-    variances = disc.variances(kernel, Scale(theta.amplitude, theta.lengthscale))
-    by_lengthscale = d + kernel.spectral_slope(theta.lengthscale * disc.radii, d)
-    ones = np.ones_like(variances)
-    log_gradient = np.stack(
-        [by_lengthscale / theta.lengthscale, 2 / theta.amplitude * ones, 0 * ones]
-    )
-    share = float(kernel.spectral_moment(edge, d, 0))
-    # The shell at the edge: sphere's area 2 or 2 pi edge, over (2 pi)^d.
-    shell = edge ** (d - 1) / np.pi * (1.0 if d == 1 else 0.5)
-    loss = -float(kernel.spectral_density(np.array(edge), d)) * shell * disc.radius
-    return Spectrum(
-        variances,
-        log_gradient,
-        theta.noise_sd**2 + theta.amplitude**2 * share,
-        np.array([theta.amplitude**2 * loss, 2 * theta.amplitude * share, 2 * theta.noise_sd]),
-    )
+    d, noise = len(disc.period), theta.noise_sd**2
+    total, gradient, noise_gradient = np.zeros(len(disc.radii)), [], []
+    for part, scale in parts(kernel, theta.scales):
+        edge, l = disc.radius * scale.lengthscale, scale.lengthscale
+        variances = disc.variances(part, scale)
+        by_lengthscale = d + part.spectral_slope(l * disc.radii, d)
+        gradient += [variances * by_lengthscale / l, variances * 2 / scale.amplitude]
+        share = float(part.spectral_moment(edge, d, 0))
+        # The shell at the edge: the sphere's area, 2 or 2 pi edge, over (2 pi)^d.
+        shell = edge ** (d - 1) / np.pi * (1.0 if d == 1 else 0.5)
+        loss = float(part.spectral_density(np.array(edge), d)) * shell * disc.radius
+        noise_gradient += [-(scale.amplitude**2) * loss, 2 * scale.amplitude * share]
+        total += variances
+        noise += scale.amplitude**2 * share
+    gradient = np.stack([*gradient, np.zeros_like(total)])
+    return Spectrum(total, gradient, noise, np.array([*noise_gradient, 2 * theta.noise_sd]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,8 @@ class SpectralEngine:
         -------
         value : float
             -inf where A is not positive definite in double precision.
-        gradient : array, shape (3,)
+        gradient : array, shape (P,)
+            In the order of `Layout`.
         """
         if self.closed_form:
             return self.marginal_likelihood(theta)
@@ -174,7 +177,7 @@ class SpectralEngine:
         precision = Precision(stats, self.gram, self.sds(model.variances), model.noise)
         L, info = dpotrf(precision.block().T, lower=1, clean=1, overwrite_a=1)
         if info != 0:
-            return -np.inf, np.zeros(len(theta))
+            return -np.inf, np.zeros(len(model.noise_gradient))
         t, Wr = model.noise, precision.sds * stats.values
         log_determinant = 2 * np.log(np.diag(L)).sum()
         whitener = dtrtri(L, lower=1, overwrite_c=1)[0]
@@ -185,15 +188,20 @@ class SpectralEngine:
         by_log = 0.5 * (u**2 - 1 + variance)[stats.trend_size :].reshape(-1, 2).sum(axis=1)
         trace = (stats.count - np.sum(1 - variance)) / t
         by_noise = 0.5 * ((rest - t * (u @ u)) / t**2 - trace)
-        return value, model.log_gradient @ by_log + by_noise * model.noise_gradient
+        # Where the spectrum is 0 in double precision, nothing depends on it.
+        D = model.variances
+        by_variance = np.divide(by_log, D, out=np.zeros_like(D), where=D > 0)
+        return value, model.gradient @ by_variance + by_noise * model.noise_gradient
 
     def condition(self, theta: Theta, target: Target = "surface") -> SpectralConditional:
         """The field given data and hyperparameters."""
         model = spectrum(self.kernel, theta, self.statistics.disc)
         precision = Precision(self.statistics, self.gram, self.sds(model.variances), model.noise)
-        scale = Scale(theta.amplitude, theta.lengthscale)
-        prior = DiscPrior(self.kernel, scale, self.domain, self.statistics.disc)
-        return SpectralConditional(self, precision, prior, target)
+        priors = tuple(
+            DiscPrior(part, scale, self.domain, self.statistics.disc)
+            for part, scale in parts(self.kernel, theta.scales)
+        )
+        return SpectralConditional(self, precision, priors, target)
 
     def noise(self, rng: np.random.Generator) -> FloatArray:
         """F'z for unit normal noise z in the data, shape (k + 2 K,)."""

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.engines.base import Engine, Theta
+from womble.engines.base import Engine
 from womble.engines.blocks import independent_blocks
 from womble.engines.disc import Disc
 from womble.engines.resolution import LEAST_SIGNAL, Resolution, peak_density, resolve
 from womble.engines.spectral import SpectralEngine
 from womble.engines.statistics import Statistics
+from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import Trend
 from womble.warn import warn
