@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.testing as npt
 import pytest
-from cases import KERNELS, TRENDS
+from cases import TRENDS, WITH_PATHS
 
 from womble.covariance import Scale, jet_covariance
 from womble.engines import statistics
@@ -51,14 +51,14 @@ def test_a_series_is_the_sum_of_its_features(disc):
     d = len(disc.period)
     weights, points = np.random.default_rng(1).standard_normal(disc.size), COORDS[:, :d]
     weights[1] = 0.0
-    series = Series(disc.torus, disc.unpack(weights), Trend("none"), np.empty(0), None)
+    series = Series(disc.torus, disc.unpack(weights), Trend("none"), np.empty(0), ())
     expected = disc.jets(points, 2) @ weights
     size = np.abs(expected).max(axis=0)
     # The NUFFT's tolerance is 1e-11.
     npt.assert_allclose(series.jets(points, 2) / size, expected / size, atol=1e-9)
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("kernel", WITH_PATHS, ids=repr)
 def test_variances_add_up_to_the_kernel(kernel):
     # A wide band: what is left is the share of the variance beyond it.
     disc, scale = Disc(np.zeros(2), np.array([6.0, 7.0]), 60.0), Scale(1.3, 0.5)
@@ -71,7 +71,7 @@ def test_variances_add_up_to_the_kernel(kernel):
     npt.assert_allclose((phi * D) @ phi.T, exact, atol=1.1 * beyond + 1e-4)
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("kernel", WITH_PATHS, ids=repr)
 def test_waves_of_the_tail_have_its_moments(kernel):
     disc, scale = Disc(np.zeros(2), np.array([4.0, 4.0]), 9.0), Scale(1.3, 0.5)
     prior = DiscPrior(kernel, scale, np.array([[-1.0, -1.0], [1.0, 1.0]]), disc)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.testing as npt
 import pytest
-from cases import KERNELS, TARGETS, TRENDS, highest_order, standard_bound
+from cases import TARGETS, TRENDS, WITH_PATHS, highest_order, standard_bound
 from scipy.sparse import csr_array, random_array
 from scipy.stats import multivariate_normal
 
@@ -31,7 +31,7 @@ THETA = Theta((Scale(amplitude=1.1, lengthscale=0.6),), noise_sd=0.3)
 SUM = Matern(3.5) + Matern(2.5)
 SUMMED = replace(THETA, scales=(*THETA.scales, Scale(0.6, 0.3)))
 
-every_kernel = pytest.mark.parametrize("kernel", [*KERNELS, SUM], ids=repr)
+every_kernel = pytest.mark.parametrize("kernel", [*WITH_PATHS, SUM], ids=repr)
 
 
 def theta_of(kernel):
@@ -172,9 +172,9 @@ def test_a_factor_of_low_frequencies_pays(monkeypatch):
     P = engine.condition(replace(THETA, noise_sd=0.05)).precision
     b = np.random.default_rng(5).standard_normal((1, len(P.sds)))
     steps = [
-        replace(P, gram=engine.statistics.gram(count)).iterate(b)[1] for count in (1, 20, 200)
+        replace(P, gram=engine.statistics.gram(count)).iterate(b)[1] for count in (1, 20, 100)
     ]
-    assert steps[0] > 2 * steps[1] > 4 * steps[2]
+    assert steps[0] > 1.5 * steps[1] > 3 * steps[2], steps
 
 
 def test_too_few_steps_are_an_error(few_features, monkeypatch):
@@ -190,7 +190,7 @@ def test_paths_have_the_law_of_the_conditional(kernel, features, monkeypatch):
     monkeypatch.setattr(spectral, "DENSE_FEATURES", features)
     monkeypatch.setattr(spectral, "MOST_FACTORED", 60)
     conditional = engine_of(kernel).condition(theta_of(kernel))
-    order, samples = highest_order(kernel), 300
+    order, samples = highest_order(kernel), 150
     streams = np.random.default_rng(6).spawn(samples)
     J = np.stack([conditional.path(rng, DOMAIN).jets(POINTS, order).ravel() for rng in streams])
     mean, covariance = (moment[0] for moment in conditional.groups(POINTS[None], order))

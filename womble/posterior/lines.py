@@ -9,6 +9,7 @@ import numpy as np
 
 from womble import decision
 from womble.engines.base import Target
+from womble.engines.spectral import SpectralEngine
 from womble.feature import Kind
 from womble.grid import Grid
 from womble.posterior.fitted import Fitted
@@ -258,6 +259,11 @@ class Lines(Fitted):
         from womble.vector import line_settings
 
         self._require_plane("null_test()")
+        if isinstance(self._engine, SpectralEngine):
+            raise ValueError(
+                "null_test() needs the dense engine, to simulate data at its sites; this posterior "
+                "has the spectral one. Use engine='dense' on a subset of at most some 2,000 data."
+            )
         if replicates < 19:
             raise ValueError(
                 f"`replicates` must be at least 19, for p-values down to 0.05; got {replicates}."
