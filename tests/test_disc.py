@@ -6,7 +6,7 @@ import pytest
 from cases import TRENDS, WITH_PATHS
 
 from womble.covariance import Scale, jet_covariance
-from womble.engines import statistics
+from womble.engines import sums
 from womble.engines.disc import Disc, DiscPrior
 from womble.engines.series import Series
 from womble.engines.statistics import Statistics
@@ -112,7 +112,7 @@ def test_part_of_the_gram_matrix_is_its_corner(disc):
 @bands
 def test_parts_add_up(disc, monkeypatch, tmp_path):
     whole = statistics_of(disc)
-    monkeypatch.setattr(statistics, "CHUNK", 17)
+    monkeypatch.setattr(sums, "CHUNK", 17)
     first, second = statistics_of(disc, rows=slice(40)), statistics_of(disc, rows=slice(40, None))
     first.save(tmp_path / "first.npz")
     both = Statistics.load(tmp_path / "first.npz").merged(second)

@@ -1,4 +1,4 @@
-"""The spectral engine against brute-force algebra with its own kernel, and against the dense one."""
+"""The spectral engine against brute-force algebra with its band, and the dense engine."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from cases import TARGETS, TRENDS, WITH_PATHS, highest_order, standard_bound
 from scipy.sparse import csr_array, random_array
 from scipy.stats import multivariate_normal
 
-from womble.engines import precision, spectral
 from womble.covariance import Scale
+from womble.engines import precision, spectral
 from womble.engines.dense import DenseEngine
 from womble.engines.disc import Disc
 from womble.engines.resolution import captured_share, peak_density, resolve
@@ -39,9 +39,7 @@ def theta_of(kernel):
 
 
 def engine_of(kernel, trend="linear", disc=DISC):
-    return SpectralEngine(
-        kernel, Statistics.of(disc, Trend(trend), COORDS, VALUES), DOMAIN, COORDS
-    )
+    return SpectralEngine(kernel, Statistics.of(disc, Trend(trend), COORDS, VALUES), DOMAIN, COORDS)
 
 
 @pytest.fixture
@@ -171,9 +169,7 @@ def test_a_factor_of_low_frequencies_pays(monkeypatch):
     engine = engine_of(Matern(3.5), disc=Disc(DISC.centre, DISC.period, 15.0))
     P = engine.condition(replace(THETA, noise_sd=0.05)).precision
     b = np.random.default_rng(5).standard_normal((1, len(P.sds)))
-    steps = [
-        replace(P, gram=engine.statistics.gram(count)).iterate(b)[1] for count in (1, 20, 100)
-    ]
+    steps = [replace(P, gram=engine.statistics.gram(count)).iterate(b)[1] for count in (1, 20, 100)]
     assert steps[0] > 1.5 * steps[1] > 3 * steps[2], steps
 
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.base import Engine
-from womble.hyperparameters import Layout
+from womble.hyperparameters import Layout, Theta
 from womble.laplace import find_modes
 from womble.log_density import ClosedForm, Compiled, HyperparameterDensity
 from womble.priors import DefaultPriors, check_priors

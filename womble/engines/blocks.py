@@ -1,10 +1,10 @@
 """A likelihood for more data than any factor can hold: independent blocks of a part of them.
 
-The plane is cut into eight blocks of equally many data. Of each block 300 are kept: half of them
-spread at random over the block, for what is as wide as it, half of them the nearest neighbours of a
-site, for what is as narrow as the data's spacing, the noise above all. Blocks are taken as
-independent, and so each has a trend of its own; the sum of their log likelihoods is a composite
-likelihood. As it uses 2,400 data, its posterior is as wide as theirs.
+The plane is cut into eight blocks of equally many data, or fewer of 300 to 600. Of larger ones 300
+are kept: half of them spread at random over the block, for what is as wide as it, half of them the
+nearest neighbours of a site, for what is as narrow as the data's spacing, the noise above all.
+Blocks are taken as independent, and so each has a trend of its own; the sum of their log
+likelihoods is a composite likelihood. As it uses 2,400 data, its posterior is as wide as theirs.
 
 References
 ----------
@@ -25,8 +25,10 @@ from womble.kernels import Kernel
 from womble.trend import Trend
 
 HALVINGS = 3
-# A likelihood of all eight then takes 15 ms on an idle core.
+# A likelihood of eight such blocks takes 15 ms on an idle core.
 SIZE = 300
+# Blocks that need not be cut or thinned.
+LARGEST = 600
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def independent_blocks(
 
 
 def _halved(coords: FloatArray, rows: np.ndarray, times: int = HALVINGS) -> list[np.ndarray]:
-    """Rows in 2^times boxes of equally many data, cut across their longer side."""
-    if times == 0:
+    """Rows in at most 2^times boxes of equally many data, cut across their longer side."""
+    if times == 0 or len(rows) <= LARGEST:
         return [rows]
     here = coords[rows]
     along = here[:, np.argmax(np.ptp(here, axis=0))]
@@ -76,7 +78,7 @@ def _halved(coords: FloatArray, rows: np.ndarray, times: int = HALVINGS) -> list
 
 def _kept(coords: FloatArray, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
     """Those of `rows`, at `coords`, that stand for a block."""
-    if len(rows) <= SIZE:
+    if len(rows) <= LARGEST:
         return rows
     centre = coords[rng.integers(len(rows))]
     near = np.argpartition(np.sum((coords - centre) ** 2, axis=1), SIZE // 2)

@@ -20,7 +20,7 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale
-from womble.engines.fourier import FourierPrior, Torus, derivative_factors
+from womble.engines.fourier import FourierPrior, Torus, density, derivative_factors
 from womble.kernels import Correlation
 
 
@@ -109,10 +109,8 @@ class Disc:
 
     def variances(self, kernel: Correlation, scale: Scale) -> FloatArray:
         """S(w_k) / prod(period), shape (K,)."""
-        d = len(self.period)
-        density = kernel.spectral_density(scale.lengthscale * self.radii, d)
-        # cos^2 = 1/2 on average: 2 cos^2 of half the lattice is 1 of all of it.
-        return scale.amplitude**2 * scale.lengthscale**d * density / np.prod(self.period)
+        # 2 cos^2 is 1 on average: half of the lattice stands for all of it.
+        return density(kernel, scale, self.radii, len(self.period)) / np.prod(self.period)
 
 
 def wave_jets(offsets: FloatArray, frequencies: FloatArray, factors: np.ndarray) -> FloatArray:
@@ -170,13 +168,13 @@ class DiscPrior(FourierPrior):
         the Hessian's variance, in the order of the golden ratio: a quadrature of the tail's
         covariance, exact for the variance of the Laplacian.
         """
-        d, l = len(self.disc.period), self.scale.lengthscale
+        d, lengthscale = len(self.disc.period), self.scale.lengthscale
         j = np.arange(count)
         share = 1 - (0.5 + j * (np.sqrt(5) - 1) / 2) % 1
         power = min(2 * self.order, 2 * self.kernel.differentiability - 0.5)
-        R = self.disc.radius * l
+        R = self.disc.radius * lengthscale
         radius = self.kernel.frequency_beyond(share, R, d, power)
         mass = self.kernel.spectral_moment(R, d, power) * radius**-power / count
         angle = np.pi * (j + 0.5) / count
         u = np.ones((count, 1)) if d == 1 else np.column_stack([np.cos(angle), np.sin(angle)])
-        return radius[:, None] * u / l, self.scale.amplitude**2 * mass
+        return radius[:, None] * u / lengthscale, self.scale.amplitude**2 * mass

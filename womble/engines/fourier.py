@@ -47,7 +47,7 @@ FEW_TERMS = 16_000
 
 @cache
 def image_distance(kernel: Correlation, order: int, least: float = IMAGE_CORRELATION) -> float:
-    """Distance in lengthscales beyond which no two jet components correlate by as much as `least`.
+    """Distance in lengthscales from which on no two jet components correlate by `least`.
 
     Measured along an axis, where a Hessian's correlations reach furthest.
     """
@@ -101,7 +101,7 @@ class Torus:
     def spectrum(self, kernel: Correlation, scale: Scale) -> FloatArray:
         """S(w_k) / prod(period) on the band: the variance of each mode, shape (2 m + 1, ...)."""
         radius = np.sqrt(sum(w * w for w in self.frequencies))
-        return _density(kernel, scale, radius, len(self.modes)) / np.prod(self.period)
+        return density(kernel, scale, radius, len(self.modes)) / np.prod(self.period)
 
     def angles(self, points: FloatArray) -> FloatArray:
         """Coordinates in which the torus has sides 2 pi, shape (d, p)."""
@@ -285,12 +285,10 @@ def component_priors(kernel: Kernel, scale: Scales, domain: FloatArray) -> list[
     return [FourierPrior(*part, domain) for part in parts(kernel, scale)]
 
 
-def _density(
-    kernel: Correlation, scale: Scale, frequency: FloatArray, dimension: int
-) -> FloatArray:
+def density(kernel: Correlation, scale: Scale, w: FloatArray, d: int) -> FloatArray:
     """Spectral density of the covariance at |w| in radians per coordinate unit."""
-    units = scale.amplitude**2 * scale.lengthscale**dimension
-    return units * kernel.spectral_density(scale.lengthscale * frequency, dimension)
+    units = scale.amplitude**2 * scale.lengthscale**d
+    return units * kernel.spectral_density(scale.lengthscale * w, d)
 
 
 def _directions(dimension: int, count: int, rng: np.random.Generator) -> FloatArray:

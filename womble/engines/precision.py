@@ -21,8 +21,8 @@ from womble.arrays import FloatArray
 from womble.engines.statistics import Statistics
 
 # Frequencies of which the data say less than this (variance of the weight against that of the
-# noise in it) need no factor: the equations preconditioned have condition 2 / (1 - (x / (1 + x))^.5)
-# or so, 9 here.
+# noise in it) need no factor. With x for it the rest couples to the factor by at most
+# s = (x / (1 + x))^(1/2), which leaves a condition of (1 + s) / (1 - s) or so: 4 here.
 LEAST_SIGNAL = 0.5
 # Frequencies in the factor at most: 2,000 features take 0.1 s and 32 MB.
 MOST_FACTORED = 1000
@@ -54,8 +54,7 @@ class Precision:
     @cached_property
     def _signal(self) -> FloatArray:
         """What the data would say of each weight if they were spread over all of the torus."""
-        signal = self.statistics.count * self.sds**2 / self.noise_variance
-        return signal
+        return self.statistics.count * self.sds**2 / self.noise_variance
 
     @cached_property
     def factored(self) -> int:

@@ -21,15 +21,15 @@ from scipy.optimize import brentq
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
+from womble.engines import fourier
 from womble.engines.disc import Disc
-from womble.engines.fourier import image_distance
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 
 # Largest correlation of any two jet components with an image, for pairs at opposite ends of the
 # domain, which data between them decouple: what is left of it there was below 1e-3 posterior sds.
 IMAGE_CORRELATION = 1e-3
-# Room around the data, as a share of the longest side of their box, in which the field can be asked.
+# Room around the data where the field can be asked, as a share of the longest side of their box.
 ROOM = 0.2
 # What data may say of a wave left out, and the variance that all of these may have.
 LEAST_SIGNAL = 5e-4
@@ -64,9 +64,7 @@ class Resolution:
     signal: float
 
 
-def resolve(
-    kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: float
-) -> Resolution:
+def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: float) -> Resolution:
     """The band for plausible hyperparameters.
 
     Parameters
@@ -92,10 +90,14 @@ def resolve(
     d, order = len(low), 2 if kernel.differentiability > 2 else 1
     room = ROOM * (high - low).max()
     domain = np.stack([low - room, high + room])
-    period = domain[1] - domain[0] + max(
-        image_distance(part, order, IMAGE_CORRELATION) * scale.lengthscale
-        for theta in thetas
-        for part, scale in parts(kernel, theta.scales)
+    period = (
+        domain[1]
+        - domain[0]
+        + max(
+            fourier.image_distance(part, order, IMAGE_CORRELATION) * scale.lengthscale
+            for theta in thetas
+            for part, scale in parts(kernel, theta.scales)
+        )
     )
     most = _affordable(period)
     radius = min(max(_radius(kernel, theta, d, density) for theta in thetas), most)
@@ -131,12 +133,8 @@ def _affordable(period: FloatArray) -> float:
 
 def _signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
     """density S(radius) / tau^2, S of all components together."""
-    S = sum(
-        scale.amplitude**2
-        * scale.lengthscale**d
-        * part.spectral_density(np.array(radius * scale.lengthscale), d)
-        for part, scale in parts(kernel, theta.scales)
-    )
+    at = np.array(radius)
+    S = sum(fourier.density(part, scale, at, d) for part, scale in parts(kernel, theta.scales))
     return float(density / theta.noise_sd**2 * S)
 
 

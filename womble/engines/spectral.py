@@ -29,7 +29,8 @@ from womble.engines.base import Target
 from womble.engines.disc import Disc, DiscPrior
 from womble.engines.precision import MOST_FACTORED, Precision
 from womble.engines.series import SpectralConditional
-from womble.engines.statistics import NOISE_PRECISION, Statistics, chunks, feature_sums
+from womble.engines.statistics import Statistics
+from womble.engines.sums import NOISE_PRECISION, chunks, feature_sums
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD
@@ -78,10 +79,11 @@ def spectrum(kernel: Kernel, theta: Theta, disc: Disc) -> Spectrum:
     d, noise = len(disc.period), theta.noise_sd**2
     total, gradient, noise_gradient = np.zeros(len(disc.radii)), [], []
     for part, scale in parts(kernel, theta.scales):
-        edge, l = disc.radius * scale.lengthscale, scale.lengthscale
+        edge = disc.radius * scale.lengthscale
         variances = disc.variances(part, scale)
-        by_lengthscale = d + part.spectral_slope(l * disc.radii, d)
-        gradient += [variances * by_lengthscale / l, variances * 2 / scale.amplitude]
+        by_lengthscale = d + part.spectral_slope(scale.lengthscale * disc.radii, d)
+        gradient.append(variances * by_lengthscale / scale.lengthscale)
+        gradient.append(variances * 2 / scale.amplitude)
         share = float(part.spectral_moment(edge, d, 0))
         # The shell at the edge: the sphere's area, 2 or 2 pi edge, over (2 pi)^d.
         shell = edge ** (d - 1) / np.pi * (1.0 if d == 1 else 0.5)

@@ -92,7 +92,7 @@ def described(engine: SpectralEngine, found: Resolution) -> str:
     likelihood = "their own likelihood"
     if not engine.closed_form:
         kept = sum(len(block.values) for block in engine.blocks.engines)
-        likelihood = f"likelihood of {len(engine.blocks.engines)} blocks of {kept} data"
+        likelihood = f"likelihood of {kept:,} data in blocks: {len(engine.blocks.engines)}"
     return (
         f"{engine.statistics.disc.size - 1:,} waves with at least {held} variance, the rest as "
         f"noise and random waves; {likelihood}"

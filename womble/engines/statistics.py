@@ -2,31 +2,23 @@ r"""What the spectral model needs to know of the data: sums over them, of any nu
 
 With the features :math:`F = [H, \Phi]` of trend and field, the values y and S vectors z of unit
 normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on hyperparameters,
-and all add up over parts of the data. :math:`\Phi'\Phi` has :math:`M^2` entries but is made of sums of
-waves at the differences of two frequencies: a table of twice the band's sides.
+and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves at the differences
+and sums of two frequencies: a table of twice the band's sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import finufft
 import numpy as np
 from scipy.fft import irfftn, next_fast_len, rfftn
 
 from womble.arrays import FloatArray
 from womble.engines.disc import Disc
+from womble.engines.sums import NOISE_PRECISION, PRECISION, chunks, feature_sums, wave_sums
 from womble.trend import Trend
-
-# Of the sums: they are divided by the noise variance, which may be small.
-PRECISION = 1e-13
-# Of the sums of noise: what is left of them errs by that share of a posterior sd.
-NOISE_PRECISION = 1e-6
-# Rows that are added up at a time.
-CHUNK = 262_144
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +200,8 @@ class Statistics:
         shape = [next_fast_len(4 * m + 1, real=True) for m in modes]
         padded = np.zeros((*shape[:-1], shape[-1] // 2 + 1), dtype=complex)
         half = self.table[..., 2 * modes[-1] :]
-        rows = np.ix_(*(np.arange(-2 * m, 2 * m + 1) for m in modes[:-1]), np.arange(half.shape[-1]))
-        padded[rows] = half
+        rows = [np.arange(-2 * m, 2 * m + 1) for m in modes[:-1]]
+        padded[np.ix_(*rows, np.arange(half.shape[-1]))] = half
         return irfftn(padded, shape, norm="forward")
 
     @cached_property
@@ -272,35 +264,3 @@ class Statistics:
         out[k, k:] /= np.sqrt(2)
         out[k:, k] /= np.sqrt(2)
         return out
-
-
-def chunks(count: int) -> Iterator[slice]:
-    """Slices of `count` rows, CHUNK at a time."""
-    return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
-
-
-def wave_sums(
-    disc: Disc, coords: FloatArray, weights: np.ndarray, modes: tuple[int, ...], precision: float
-) -> np.ndarray:
-    """sum_i weights[v, i] exp(-i w_k . s_i) for |k| <= modes, shape (V, 2 m + 1, ...)."""
-    shape = tuple(2 * m + 1 for m in modes)
-    plan = finufft.Plan(1, shape, len(weights), precision, -1, nthreads=1)
-    plan.setpts(*disc.torus.angles(coords))
-    return plan.execute(np.ascontiguousarray(weights, dtype=complex)).reshape(-1, *shape)
-
-
-def feature_sums(
-    disc: Disc, trend: Trend, coords: FloatArray, vectors: FloatArray, precision: float
-) -> FloatArray:
-    """F'v for real vectors (V, n), shape (V, k + 2 K)."""
-    if not len(vectors):
-        return np.empty((0, disc.size + trend.jets(coords[:1], 0).shape[-1]))
-    # Two real vectors share a complex one: their sums are its parts that are Hermitian and not.
-    paired = vectors[0::2].astype(complex)
-    paired[: len(vectors) // 2] += 1j * vectors[1::2]
-    sums = wave_sums(disc, coords, paired, disc.torus.modes, precision)
-    flipped = np.conj(np.flip(sums, axis=tuple(range(1, sums.ndim))))
-    waves = np.empty((len(vectors), disc.size))
-    waves[0::2] = disc.pack(0.5 * (sums + flipped))
-    waves[1::2] = disc.pack(-0.5j * (sums - flipped))[: len(vectors) // 2]
-    return np.concatenate([vectors @ trend.jets(coords, 0)[:, 0], waves], axis=1)

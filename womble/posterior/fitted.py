@@ -115,7 +115,9 @@ class Fitted:
         thetas = [layout.theta(row) for row in thetas / units]
         kind = Ensemble
         if isinstance(self._engine, SpectralEngine):
-            from womble.engines.averages import SpectralEnsemble as kind
+            from womble.engines.averages import SpectralEnsemble
+
+            kind = SpectralEnsemble
         return kind(self._engine, scaling, thetas, repeats, target)
 
     @property
