@@ -1,6 +1,6 @@
 """The spectral engine at scale: against the dense one, its calibration, its cost. Slow, resumable.
 
-Rows already in data/validation/spectral_*.csv are not computed again: delete a file to start afresh.
+Rows already in data/validation/spectral_*.csv are not computed again: delete it to start afresh.
 """
 
 from dataclasses import replace
@@ -153,9 +153,12 @@ def cost(key):
 
 
 def jacobi(precision, b):
-    """Steps with the trend and one frequency in the factor."""
-    k = precision.statistics.trend_size
-    return replace(precision, gram=precision.gram[: k + 2, : k + 2]).iterate(b)[1]
+    """Steps with the trend and one frequency in the factor; infinite if more than are allowed."""
+    size = precision.statistics.trend_size + 2
+    try:
+        return replace(precision, gram=precision.gram[:size, :size]).iterate(b)[1]
+    except RuntimeError:
+        return np.inf
 
 
 def test_cost():
