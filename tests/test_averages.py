@@ -142,6 +142,10 @@ def test_what_it_cannot_do(closed):
     space = np.column_stack([COORDS, VALUES])
     with pytest.raises(ValueError, match=r"have 3 coordinates. Use engine='dense'"):
         wb.FieldModel().condition((space, VALUES), engine="spectral", **GIVEN)
+    with pytest.raises(ValueError, match=r"takes isotropic fields; got anisotropic=True"):
+        wb.FieldModel(anisotropic=True).condition(
+            (COORDS, VALUES), engine="spectral", anisotropy=(2.0, 30.0), **GIVEN
+        )
     lines = closed.boundaries(samples=40, rng=1, progress=False)
     with pytest.raises(ValueError, match=r"null_test\(\) needs the dense engine"):
         closed.null_test(lines, progress=False)

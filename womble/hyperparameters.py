@@ -9,6 +9,7 @@ from math import exp, hypot, log
 
 import numpy as np
 
+from womble.anisotropy import pair_of
 from womble.arrays import FloatArray
 from womble.covariance import Scale
 from womble.kernels import Kernel
@@ -121,24 +122,50 @@ def given_hyperparameters(
     lengthscale: float | Sequence[float],
     amplitude: float | Sequence[float],
     noise_sd: float,
+    anisotropy: tuple[float, float] | None = None,
 ) -> dict[str, float]:
     """What a user gives, by name and checked.
+
+    Parameters
+    ----------
+    anisotropy : (ratio, angle), optional
+        The angle in degrees.
 
     Raises
     ------
     ValueError
-        If there are not as many numbers as the kernel has components, or one is out of range.
+        If there are not as many numbers as the kernel has components, one is out of range, or
+        there is an anisotropy where the model has none, or none where it has.
     """
     scales = (
         _each(name, given, layout.components)
         for name, given in (("lengthscale", lengthscale), ("amplitude", amplitude))
     )
     vector = [x for pair in zip(*scales, strict=True) for x in pair] + [noise_sd]
-    for name, number in zip(layout.names, vector, strict=True):
+    for name, number in zip(layout.names, vector, strict=False):  # all but the anisotropy
         least = "at least 0" if name == "noise_sd" else "positive"
         if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):
             raise ValueError(f"`{name}` must be {least} and finite; got {number!r}.")
+    vector.extend(_pair(layout, anisotropy))
     return {name: float(x) for name, x in zip(layout.names, vector, strict=True)}
+
+
+def _pair(layout: Layout, given: tuple[float, float] | None) -> tuple[float, ...]:
+    """The numbers of the anisotropy; none of an isotropic model."""
+    if not layout.anisotropic:
+        if given is not None:
+            raise ValueError(
+                f"`anisotropy` is of anisotropic models alone; got {given!r}. Use "
+                "FieldModel(anisotropic=True)."
+            )
+        return ()
+    numbers = np.asarray([] if given is None else given, dtype=float)
+    if numbers.shape != (2,) or not np.isfinite(numbers).all() or numbers[0] < 1:
+        raise ValueError(
+            "`anisotropy` must be (ratio, angle): longest over shortest lengthscale, at least 1, "
+            f"and the direction of the longest in degrees; got {given!r}."
+        )
+    return pair_of(*numbers)
 
 
 def _each(name: str, given: float | Sequence[float], components: int) -> list[float]:

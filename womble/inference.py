@@ -52,6 +52,8 @@ PLAUSIBLE = 3.0
 
 # And of a sum, with each component weak in turn.
 WEAK = -2.0
+# And of an anisotropic field, with a ratio of e along either axis and either diagonal.
+STRETCHED = 1.0
 
 
 def starts(density: HyperparameterDensity) -> FloatArray:
@@ -61,6 +63,9 @@ def starts(density: HyperparameterDensity) -> FloatArray:
     if layout.components > 1:
         amplitudes = np.flatnonzero(np.array(layout.kinds) == "amplitude")
         offsets.extend(WEAK * np.eye(len(layout.kinds))[amplitudes])
+    if layout.anisotropic:
+        axes = STRETCHED * np.eye(len(layout.kinds))[-2:]
+        offsets.extend([*axes, *-axes])
     return density.prior.start + np.array(offsets)
 
 

@@ -37,9 +37,14 @@ class FieldModel:
     trend : {"none", "constant", "linear", "quadratic"}
         Polynomial in the coordinates; its coefficients have wide Gaussian priors. `none` is a field
         of mean 0: take a known mean off the values first.
+    anisotropic : bool
+        Whether the lengthscale depends on the direction, in the plane: geometric anisotropy, with
+        hyperparameters `anisotropy_1`, `anisotropy_2` (see `womble.anisotropy`) around isotropy.
+        `lengthscale` is then the geometric mean of the longest and the shortest.
     priors : mapping of str to PyMC distributions, optional
         For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), for example
-        ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``. Those not named keep their
+        ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``; numbered from 1 for a sum of
+        kernels, in its order: `lengthscale_1`, .. Those not named keep their
         defaults (`womble.priors.DefaultPriors`).
 
     Raises
@@ -53,6 +58,7 @@ class FieldModel:
     kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
     priors: Mapping[str, TensorVariable] | None = None
+    anisotropic: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.kernel, Kernel):
@@ -130,12 +136,15 @@ class FieldModel:
             self.kernel,
             Trend(self.trend),
             checked,
+            self.anisotropic,
             lambda part: inference.plausible_thetas(
                 part, Layout.of(self.kernel), checked, self.priors
             ),
         )
         posterior, stats = inference.nuts(
-            inference.hyperparameter_density(chosen, Layout.of(self.kernel), checked, self.priors),
+            inference.hyperparameter_density(
+                chosen, Layout.of(self.kernel, self.anisotropic), checked, self.priors
+            ),
             draws=draws,
             tune=tune,
             chains=chains,
@@ -153,6 +162,7 @@ class FieldModel:
         lengthscale: float | Sequence[float],
         amplitude: float | Sequence[float],
         noise_sd: float,
+        anisotropy: tuple[float, float] | None = None,
         transform: Literal["log"] | None = None,
         units: str | None = None,
         engine: Literal["auto", "dense", "spectral"] = "auto",
@@ -169,6 +179,9 @@ class FieldModel:
             Standard deviation of Z, in link units; positive.
         noise_sd : float
             Standard deviation of the noise, in link units; at least 0.
+        anisotropy : (ratio, angle), optional
+            Of an anisotropic model, and only of one: longest over shortest lengthscale, at least
+            1, and the direction of the longest in degrees counter-clockwise from the x axis.
 
         Returns
         -------
@@ -182,13 +195,22 @@ class FieldModel:
             If a hyperparameter is out of range, or the data cannot be used.
         """
         given = given_hyperparameters(
-            Layout.of(self.kernel), lengthscale=lengthscale, amplitude=amplitude, noise_sd=noise_sd
+            Layout.of(self.kernel, self.anisotropic),
+            lengthscale=lengthscale,
+            amplitude=amplitude,
+            noise_sd=noise_sd,
+            anisotropy=anisotropy,
         )
         checked = self._checked(data, value, transform, units)
-        layout = Layout.of(self.kernel)
+        layout = Layout.of(self.kernel, self.anisotropic)
         scaled = np.array(list(given.values())) / layout.units(checked.scaling)
         chosen, reason = choose_engine(
-            engine, self.kernel, Trend(self.trend), checked, lambda _: [layout.theta(scaled)]
+            engine,
+            self.kernel,
+            Trend(self.trend),
+            checked,
+            self.anisotropic,
+            lambda _: [layout.theta(scaled)],
         )
         draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
         return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

@@ -100,7 +100,8 @@ def load(path: str | Path) -> Posterior:
     )
     kernel = _kernel(kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
-    engine = _engine(kernel, Trend(ds.attrs["trend"]), data, ds.attrs.get("spectral"))
+    trend, band = Trend(ds.attrs["trend"]), ds.attrs.get("spectral")
+    engine = _engine(kernel, trend, data, band, anisotropic="anisotropy_1" in ds)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
     if stats:
@@ -118,10 +119,12 @@ def load(path: str | Path) -> Posterior:
     )
 
 
-def _engine(kernel: Kernel, trend: Trend, data: SpatialData, band: str | None) -> Engine:
+def _engine(
+    kernel: Kernel, trend: Trend, data: SpatialData, band: str | None, anisotropic: bool
+) -> Engine:
     """The dense engine, or the spectral one with the band it had."""
     if band is None:
-        return choose_engine("dense", kernel, trend, data)[0]
+        return choose_engine("dense", kernel, trend, data, anisotropic)[0]
     from womble.engines.spectral_choice import again
 
     scaling = data.scaling

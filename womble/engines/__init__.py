@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
 from womble.hyperparameters import Theta
@@ -22,6 +23,7 @@ def choose_engine(
     kernel: Kernel,
     trend: Trend,
     data: SpatialData,
+    anisotropic: bool = False,
     plausible: Callable[[Engine], Sequence[Theta]] | None = None,
 ) -> tuple[Engine, str]:
     """The engine asked for and a sentence that says which and why.
@@ -30,6 +32,8 @@ def choose_engine(
     ----------
     name : {"auto", "dense", "spectral"}
         `auto` takes the dense engine for up to 2,000 observations and the spectral one for more.
+    anisotropic : bool
+        Whether the hyperparameters have an anisotropy.
     plausible : function, optional
         From an engine with a likelihood of part of the data, to hyperparameters, in scaled units,
         that span those that are plausible: the spectral engine, which needs it, fits its band to
@@ -38,17 +42,29 @@ def choose_engine(
     Raises
     ------
     ValueError
-        If the name is unknown, or the spectral engine cannot have these data.
+        If the name is unknown, an anisotropic field has no plane, or the spectral engine cannot
+        have these data or an anisotropic field.
     """
     n = len(data.values)
     if name not in NAMES:
         raise ValueError(f"`engine` must be one of {', '.join(map(repr, NAMES))}; got {name!r}.")
     scaling = data.scaling
     coords, values = scaling.coords_in(data.coords), scaling.values_in(data.values)
+    if anisotropic and coords.shape[1] != 2:
+        raise ValueError(
+            "`anisotropic=True` needs data in the plane, with 2 coordinates; these have "
+            f"{coords.shape[1]}. Use anisotropic=False."
+        )
     if name == "dense" or (name == "auto" and n <= DENSE_LIMIT):
         reason = "as asked" if name == "dense" else f"n = {n} is at most {DENSE_LIMIT}"
-        engine = DenseEngine(kernel, trend, coords, values)
-        return engine, f"dense (exact Cholesky factors): {reason}"
+        make = AnisotropicEngine if anisotropic else DenseEngine
+        return make(kernel, trend, coords, values), f"dense (exact Cholesky factors): {reason}"
+    if anisotropic:
+        raise ValueError(
+            f"the spectral engine, for {n} observations, takes isotropic fields; got "
+            "anisotropic=True. Use anisotropic=False, in coordinates stretched by a ratio that is "
+            f"known, or engine='dense' on at most some {DENSE_LIMIT} data."
+        )
     from womble.engines.spectral_choice import spectral_engine
 
     reason = "as asked" if name == "spectral" else f"n = {n} is more than {DENSE_LIMIT}"

@@ -59,24 +59,14 @@ class Fitted:
     def summary(self) -> pd.DataFrame:
         """Hyperparameters: mean, sd, 2.5, 50 and 97.5 % quantiles, units, ESS and R-hat.
 
-        ESS and R-hat are NaN where the hyperparameters were given.
+        An anisotropic model has rows of its ratio and angle (degrees) too. ESS and R-hat are NaN
+        where the hyperparameters were given.
         """
-        import pandas as pd
-
-        from womble.inference import diagnostics
+        from womble.posterior.summary import hyperparameter_table
 
         link, length = self.data.difference_units, self.data.coordinate_units
-        units = {"lengthscale": length, "amplitude": link, "noise_sd": link, "anisotropy": "1"}
-        found = {} if self.given else diagnostics(self.draws)
-        rows = {}
-        for name, kind in zip(self.layout.names, self.layout.kinds, strict=True):
-            x = self.draws[name].to_numpy().ravel()
-            low, middle, high = np.quantile(x, [0.025, 0.5, 0.975])
-            rows[name] = {"mean": x.mean(), "sd": x.std(), "q025": low, "q50": middle}
-            rows[name] |= {"q975": high, "units": units[kind] or ""}
-            for key in ("ess_bulk", "ess_tail", "r_hat"):
-                rows[name][key] = float(found[key][name]) if found else np.nan
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("hyperparameter")
+        units = {"lengthscale": length, "amplitude": link, "noise_sd": link}
+        return hyperparameter_table(self.draws, self.layout, units, self.given)
 
     def ensemble(self, target: Target, samples: int | None, rng: np.random.Generator) -> Ensemble:
         """Draws of the hyperparameters with the engine that conditions on each.
@@ -174,4 +164,5 @@ class Fitted:
 
     def _source(self) -> str:
         how = "given hyperparameters" if self.given else "NUTS"
-        return f"womble: {self.kernel!r}, {self.trend} trend, {how}, n = {len(self.data.values)}"
+        kernel = f"{self.kernel!r}{', anisotropic' if self.layout.anisotropic else ''}"
+        return f"womble: {kernel}, {self.trend} trend, {how}, n = {len(self.data.values)}"
