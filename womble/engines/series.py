@@ -122,26 +122,14 @@ class SpectralConditional:
         step = max(1, BLOCK_ENTRIES // columns)
         for start in range(0, g, step):
             block = slice(start, start + step)
-            rows = self._features(points[block].reshape(-1, d), order)
-            waves = self._tail_features(points[block].reshape(-1, d), order)
-            count = len(points[block])
-            A = self._roots(rows.reshape(-1, rows.shape[-1])).reshape(count, size, -1)
-            T = waves.reshape(count, size, -1)
-            covariance[block] = A @ A.transpose(0, 2, 1) + T @ T.transpose(0, 2, 1)
+            here = points[block]
+            rows = self._features(here.reshape(-1, d), order).reshape(len(here), size, -1)
+            waves = self._tail_features(here.reshape(-1, d), order).reshape(len(here), size, -1)
+            covariance[block] = self._covariance(rows) + waves @ waves.transpose(0, 2, 1)
         return mean, covariance
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
-        mean, A, T = self._of_functional(functional)
-        return mean, A @ A.T + T @ T.T
-
-    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
-        """See `Conditional.marginal`."""
-        mean, A, T = self._of_functional(functional)
-        return mean, np.sum(A**2, axis=1) + np.sum(T**2, axis=1)
-
-    def _of_functional(self, functional: Functional) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Mean (q,) of its rows, and roots (q, .) of their covariance in the band and tail."""
         nodes, order = functional.nodes, functional.order
         mean = functional.apply(self.mean(nodes, order))
         c = jet.size(nodes.shape[1], order)
@@ -153,7 +141,12 @@ class SpectralConditional:
             weights = functional.weights[:, start * c : (start + len(here)) * c]
             rows += weights @ self._features(here, order).reshape(-1, rows.shape[1])
             tail += weights @ self._tail_features(here, order).reshape(-1, tail.shape[1])
-        return mean, self._roots(rows), tail
+        return mean, self._covariance(rows[None])[0] + tail @ tail.T
+
+    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.marginal`."""
+        mean, covariance = self.joint(functional)
+        return mean, np.diag(covariance)
 
     def _features(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of all features times their prior sds, shape (p, c, k + 2 K)."""
@@ -165,16 +158,14 @@ class SpectralConditional:
         out *= self.precision.sds
         return out
 
-    def _roots(self, rows: FloatArray) -> FloatArray:
-        """R with R R' = rows A^-1 rows', for rows (q, k + 2 K); overwrites them."""
-        precision = self.precision
+    def _covariance(self, rows: FloatArray) -> FloatArray:
+        """rows A^-1 rows' for groups of rows (g, q, k + 2 K), shape (g, q, q); overwrites them."""
+        precision, flat = self.precision, rows.reshape(-1, rows.shape[-1])
         if not precision.iterative:
-            times_transposed(rows, precision.whitener)
-            return rows
-        half = precision.solve(rows)
-        # rows A^-1 rows' is a Gram matrix already: its factor has as few columns as rows.
-        values, vectors = np.linalg.eigh(0.5 * (half @ rows.T + rows @ half.T))
-        return vectors * np.sqrt(np.maximum(values, 0.0))
+            times_transposed(flat, precision.whitener)
+            return rows @ rows.transpose(0, 2, 1)
+        covariance = precision.solve(flat).reshape(rows.shape) @ rows.transpose(0, 2, 1)
+        return 0.5 * (covariance + covariance.transpose(0, 2, 1))
 
     @cached_property
     def _tail(self) -> tuple[FloatArray, np.ndarray]:
