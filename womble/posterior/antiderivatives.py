@@ -71,7 +71,7 @@ class Antiderivatives(Fitted):
         """
         from womble.antiderivative import antiderivative_dataset, antiderivative_statistics
 
-        self._require_line("antiderivative()")
+        self._require_integrable("antiderivative()")
         if order not in (1, 2):
             raise ValueError(f"`order` must be 1 or 2; got {order!r}.")
         points, origin = self._positions(x), self._origin(origin)
@@ -121,7 +121,7 @@ class Antiderivatives(Fitted):
         from womble.antiderivative import antiderivative_statistics
         from womble.surface import STATISTICS
 
-        self._require_line("integral()")
+        self._require_integrable("integral()")
         a, b = self._position(a, "a"), self._position(b, "b")
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         statistics = antiderivative_statistics(ensemble, np.array([b]), 1, a)[:, 0]
@@ -166,7 +166,7 @@ class Antiderivatives(Fitted):
         from womble.antiderivative import joint_line_moments
         from womble.primitive import OnLine
 
-        self._require_line("antiderivative_moments()")
+        self._require_integrable("antiderivative_moments()")
         orders = tuple(orders)
         if not orders or not set(orders) <= {-2, -1, 0, 1, 2} or len(set(orders)) < len(orders):
             raise ValueError(f"`orders` must be distinct numbers from -2 to 2; got {orders}.")
@@ -176,7 +176,7 @@ class Antiderivatives(Fitted):
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         return joint_line_moments(ensemble, rows)
 
-    def _require_line(self, what: str) -> None:
+    def _require_integrable(self, what: str) -> None:
         self._require_dense(what, "whose kernels have antiderivatives")
         d = self.data.coords.shape[1]
         if d != 1:
