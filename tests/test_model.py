@@ -1,5 +1,6 @@
 """Fits are the exact posterior, reproducible, and honest about their own trouble."""
 
+import re
 import warnings
 from itertools import product
 
@@ -49,7 +50,7 @@ def test_what_is_no_kernel(kernel):
         ({"draws": 3}, "`draws` must be at least 4; got 3"),
         ({"tune": 0}, "`tune` must be at least 1; got 0"),
         ({"chains": 0}, "`chains` must be at least 1; got 0"),
-        ({"engine": "spectral"}, "`engine` must be 'auto' or 'dense'; got 'spectral'"),
+        ({"engine": "sparse"}, "`engine` must be one of .*'spectral'; got 'sparse'"),
         ({"transform": "sqrt"}, "`transform` must be None or 'log'; got 'sqrt'"),
     ],
 )
@@ -79,14 +80,13 @@ def test_hyperparameters_out_of_range(zinc, name, number, message):
         wb.FieldModel().condition(zinc, "zinc", **(TRUTH | {name: number}))
 
 
-def test_auto_refuses_what_the_dense_engine_is_not_meant_for():
+def test_auto_takes_the_dense_engine_for_as_many_data_as_it_is_meant_for():
     rng = np.random.default_rng(0)
-    many = rng.uniform(size=(2001, 2)), rng.standard_normal(2001)
-    with pytest.raises(ValueError, match=r"2001 observations; .* up to 2000.*engine='dense'"):
-        wb.FieldModel().condition(many, lengthscale=0.3, amplitude=1.0, noise_sd=0.1)
-    post = wb.FieldModel().condition(
-        many, lengthscale=0.3, amplitude=1.0, noise_sd=0.1, engine="dense"
-    )
+    given = {"lengthscale": 0.5, "amplitude": 1.0, "noise_sd": 0.5}
+    for n, expected in ((2000, r"dense .*: n = 2000 is at most 2000"), (2001, "spectral .* 2001")):
+        data = rng.uniform(size=(n, 2)), rng.standard_normal(n)
+        assert re.match(expected, wb.FieldModel().condition(data, **given).engine)
+    post = wb.FieldModel().condition(data, **given, engine="dense")
     assert post.engine == "dense (exact Cholesky factors): as asked"
 
 

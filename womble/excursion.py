@@ -122,7 +122,10 @@ def marginals(
 ) -> tuple[FloatArray, FloatArray]:
     """Probability that each point lies beyond the level, and the mean excess, shape (p,) each."""
     tiles = [points[start : start + TILE] for start in range(0, len(points), TILE)]
-    one = _closed_form if level.quantity in LINEAR else _drawn
+    if not ensemble.closed_form:
+        one = _from_paths
+    else:
+        one = _closed_form if level.quantity in LINEAR else _drawn
     parts = [one(ensemble, tile, level, rng, progress) for tile in tiles]
     probability, mean = (np.concatenate(part) for part in zip(*parts, strict=True))
     return probability, mean
@@ -168,6 +171,18 @@ def _drawn(
         return counts / ensemble.repeats, totals / ensemble.repeats
 
     return _average(ensemble.map(one, rng, "marginal", progress), len(ensemble.thetas))
+
+
+def _from_paths(
+    ensemble: Ensemble,
+    points: FloatArray,
+    level: Level,
+    rng: np.random.Generator,
+    progress: bool,
+) -> tuple[FloatArray, FloatArray]:
+    jets = ensemble.draw_groups(points[:, None], level.order, rng, "marginal", progress)
+    excess = level.excess(jets[:, :, 0])
+    return (excess > 0).mean(axis=0), excess.mean(axis=0)
 
 
 def _average(

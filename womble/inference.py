@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.base import Engine
-from womble.hyperparameters import Layout
+from womble.hyperparameters import Layout, Theta
 from womble.laplace import NormalApproximation, find_modes, promising_starts
 from womble.log_density import ClosedForm, Compiled, HyperparameterDensity
 from womble.priors import DefaultPriors, check_priors
@@ -45,6 +45,9 @@ STARTS = (
     {"lengthscale": -1.5, "noise_sd": -1.5},
     {"lengthscale": 1.5, "noise_sd": 0.5},
 )
+
+# Standard deviations to either side that hyperparameters plausibly reach.
+PLAUSIBLE = 3.0
 
 
 # And of a sum, with each component weak in turn.
@@ -152,6 +155,27 @@ def nuts(
         )
     theta = density.theta(plain_dataset(result, "posterior")["q"].to_numpy())
     return hyperparameter_draws(theta, density.layout), plain_dataset(result, "sample_stats")
+
+
+def plausible_thetas(
+    engine: Engine,
+    layout: Layout,
+    data: SpatialData,
+    priors: Mapping[str, TensorVariable] | None,
+) -> list[Theta]:
+    """Hyperparameters, in scaled units, that span what the posterior has: what a band is made for.
+
+    The normal approximation at each mode: its centre, and PLAUSIBLE sds to either side along each
+    of its axes.
+    """
+    density = hyperparameter_density(engine, layout, data, priors)
+    points = []
+    for mode, covariance, _ in find_modes(density, starts(density)):
+        variances, axes = np.linalg.eigh(covariance)
+        steps = PLAUSIBLE * np.sqrt(variances) * axes
+        points += [mode, *(mode + steps.T), *(mode - steps.T)]
+    thetas = density.theta(np.array(points)) / density.units
+    return [layout.theta(row) for row in thetas]
 
 
 @contextmanager

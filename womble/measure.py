@@ -62,10 +62,14 @@ def wombling_table(
     """
     import pandas as pd
 
-    means, sds = _laws(ensemble, _functionals(ensemble, pieces, by, order), order, rng, progress)
+    functionals = _functionals(ensemble, pieces, by, order)
+    if ensemble.closed_form:
+        statistics = _of_mixture(*_laws(ensemble, functionals, order, rng, progress))
+    else:
+        statistics = _of_draws(_drawn(ensemble, functionals, order, rng, progress))
     factors: dict[str, float] = {}
     if rule == "simultaneous":
-        moments = mixture.moments(means, sds)
+        moments = statistics[0], statistics[1]
         found = _critical_values(ensemble, pieces, by, order, moments, alpha, domain, rng, progress)
         factors = dict(zip(QUANTITIES, found.tolist(), strict=False))
     length = pieces.length
@@ -73,7 +77,7 @@ def wombling_table(
         length = np.bincount(pieces.curve, weights=length)
     columns: dict[str, FloatArray | str] = {"length": length}
     for i, name in enumerate(QUANTITIES[:order]):
-        columns |= _columns(name, means[:, i], sds[:, i], length, rule, alpha, factors.get(name))
+        columns |= _columns(name, statistics[:, i], length, rule, alpha, factors.get(name))
     over = f"over all {by}s" if factors else f"per {by}"
     columns["rule"] = f"{rule}, alpha = {alpha:g}, {over}"
     table = pd.DataFrame(columns)
@@ -100,6 +104,41 @@ def _laws(
     results = list(ensemble.map(one, rng, "wombling", progress))
     means, sds = (np.stack(part) for part in zip(*results, strict=True))
     return means, sds
+
+
+def _drawn(
+    ensemble: Ensemble,
+    functionals: list[Functional],
+    order: int,
+    rng: np.random.Generator,
+    progress: bool,
+) -> FloatArray:
+    """Draws of the measures from one path each, shape (S, quantities, rows)."""
+    parts = []
+    for functional in functionals:
+        nodes = functional.nodes[:, None]
+        jets = ensemble.draw_groups(nodes, order, rng, "wombling", progress)
+        measured = [functional.apply(draw[:, 0]).reshape(order, -1) for draw in jets]
+        parts.append(np.stack(measured))
+    return np.concatenate(parts, axis=-1)
+
+
+def _of_mixture(means: FloatArray, sds: FloatArray) -> FloatArray:
+    """Mean, sd, quantiles and P(> 0) of mixtures over the first axis, shape (6, ...)."""
+    shape, flat = means.shape[1:], (means.reshape(len(means), -1), sds.reshape(len(sds), -1))
+    parts = [
+        *mixture.moments(*flat),
+        *mixture.quantiles(*flat, list(LEVELS.values())),
+        mixture.probability_positive(*flat),
+    ]
+    return np.stack(parts).reshape(-1, *shape)
+
+
+def _of_draws(draws: FloatArray) -> FloatArray:
+    """The same of draws."""
+    quantiles = np.quantile(draws, list(LEVELS.values()), axis=0)
+    parts = [draws.mean(axis=0), draws.std(axis=0), *quantiles, (draws > 0).mean(axis=0)]
+    return np.stack(parts)
 
 
 def _critical_values(
@@ -158,21 +197,18 @@ def _subset(pieces: Segments, index: np.ndarray) -> Segments:
 
 def _columns(
     name: str,
-    means: FloatArray,
-    sds: FloatArray,
+    numbers: FloatArray,
     length: FloatArray,
     rule: str,
     alpha: float,
     factor: float | None,
 ) -> Mapping[str, FloatArray]:
-    """Columns of one measure from its mixture over draws, means and sds of shape (S, rows).
+    """Columns of one measure from its mean, sd, quantiles and P(> 0), shape (6, rows).
 
     With a `factor` also the band mean -+ factor sd, which then decides the signs.
     """
-    mean, sd = mixture.moments(means, sds)
-    quantiles = mixture.quantiles(means, sds, list(LEVELS.values()))
-    statistics = {"mean": mean, "sd": sd} | dict(zip(LEVELS, quantiles, strict=True))
-    positive = mixture.probability_positive(means, sds)
+    statistics = dict(zip(("mean", "sd", *LEVELS), numbers, strict=False))
+    mean, sd, positive = numbers[0], numbers[1], numbers[-1]
     if factor is None:
         significant = decision.significance(positive, rule, alpha)
     else:

@@ -102,7 +102,7 @@ class FieldModel:
         units: str | None = None,
         measurement_sd: Any = None,
         gradient_data: tuple | None = None,
-        engine: Literal["auto", "dense"] = "auto",
+        engine: Literal["auto", "dense", "spectral"] = "auto",
         inference: Method = "nuts",
         draws: int = 1000,
         tune: int = 1000,
@@ -141,7 +141,9 @@ class FieldModel:
             ``(coords (m, d), gradients (m, d), noise_sd)`` with NaN for components that were not
             measured, or ``(coords, directions (m, d), slopes (m,), noise_sd)`` for slopes along
             directions. Their noise_sd is known: a number, one a location, or one a slope.
-        engine : {"auto", "dense"}
+        engine : {"auto", "dense", "spectral"}
+            `dense` has exact closed forms for up to some 2,000 data, `spectral` a Fourier series
+            for any number; `auto` chooses by the number of data.
         inference : {"nuts", "importance", "map"}
             `importance`: weighted points from Student-t distributions at the posterior's modes,
             resampled to draws that count alike; many times faster, with a diagnostic (k-hat) of
@@ -179,7 +181,7 @@ class FieldModel:
         Hoffman and Gelman (2014), JMLR 15; Vehtari et al. (2024), Pareto smoothed importance
         sampling, JMLR 25.
         """
-        from womble.inference import hyperparameter_density
+        from womble.inference import hyperparameter_density, plausible_thetas
         from womble.sampling import check_method, sample, warn_of_short_lengthscale
 
         check_method(inference)
@@ -197,7 +199,12 @@ class FieldModel:
             covariate_fields=covariate_fields,
         )
         chosen, reason = choose_engine(
-            engine, self.kernel, Trend(self.trend), checked, self.anisotropic
+            engine,
+            self.kernel,
+            Trend(self.trend),
+            checked,
+            self.anisotropic,
+            lambda part: plausible_thetas(part, Layout.of(self.kernel), checked, self.priors),
         )
         layout = Layout.of(self.kernel, self.anisotropic)
         found = sample(
@@ -281,7 +288,7 @@ class FieldModel:
         units: str | None = None,
         measurement_sd: Any = None,
         gradient_data: tuple | None = None,
-        engine: Literal["auto", "dense"] = "auto",
+        engine: Literal["auto", "dense", "spectral"] = "auto",
     ) -> Posterior:
         """The field at given hyperparameters: simple kriging with an integrated trend.
 
@@ -329,8 +336,15 @@ class FieldModel:
             covariates=covariates,
             covariate_fields=covariate_fields,
         )
+        layout = Layout.of(self.kernel, self.anisotropic)
+        scaled = np.array(list(given.values())) / layout.units(checked.scaling)
         chosen, reason = choose_engine(
-            engine, self.kernel, Trend(self.trend), checked, self.anisotropic
+            engine,
+            self.kernel,
+            Trend(self.trend),
+            checked,
+            self.anisotropic,
+            lambda _: [layout.theta(scaled)],
         )
         draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
         return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

@@ -15,6 +15,8 @@ from womble import kernels
 from womble.axis import Axis
 from womble.covariate_storage import from_dataset, to_dataset
 from womble.engines import choose_engine
+from womble.engines.base import Engine
+from womble.engines.spectral import SpectralEngine
 from womble.kernels import Kernel
 from womble.posterior import Posterior
 from womble.slopes import Slopes
@@ -89,6 +91,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
     }
     covariates = to_dataset(data.covariates)
     ds = ds.merge(covariates, join="exact", compat="override", combine_attrs="no_conflicts")
+    if isinstance(posterior._engine, SpectralEngine):
+        ds.attrs["spectral"] = json.dumps(posterior._engine.band)
     encoding = {name: {"dtype": "int8"} for name in ds if ds[name].dtype == bool}
     ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
@@ -122,8 +126,8 @@ def load(path: str | Path) -> Posterior:
     )
     kernel = _kernel(kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
-    trend, anisotropic = Trend(ds.attrs["trend"]), "anisotropy_1" in ds
-    engine, _ = choose_engine("dense", kernel, trend, data, anisotropic)
+    trend, band = Trend(ds.attrs["trend"]), ds.attrs.get("spectral")
+    engine = _engine(kernel, trend, data, band, anisotropic="anisotropy_1" in ds)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
     if "diverging" in sample_stats:
@@ -140,6 +144,19 @@ def load(path: str | Path) -> Posterior:
         engine,
         ds.attrs.get("inference", "NUTS" if stats else "given hyperparameters"),
     )
+
+
+def _engine(
+    kernel: Kernel, trend: Trend, data: SpatialData, band: str | None, anisotropic: bool
+) -> Engine:
+    """The dense engine, or the spectral one with the band it had."""
+    if band is None:
+        return choose_engine("dense", kernel, trend, data, anisotropic)[0]
+    from womble.engines.spectral_choice import again
+
+    scaling = data.scaling
+    coords, values = scaling.coords_in(data.coords), scaling.values_in(data.values)
+    return again(kernel, trend, coords, values, json.loads(band))
 
 
 def _described(kernel: Kernel) -> dict[str, Any]:

@@ -186,6 +186,12 @@ def _of_tile(
     progress: bool,
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """The same for a tile of points, all draws at once."""
+    if not ensemble.closed_form:
+        draws = ensemble.draw_groups(points[:, None], order, rng, label, progress)[:, :, 0]
+        if scale == "response":
+            draws = jet.exponentiate(draws)
+        of = quantities(points.shape[1])
+        return {name: _of_draws(name, of[name].of(draws), scale) for name in names}
     linear = [name for name in names if name in LINEAR and scale == "link"]
     drawn = [name for name in names if name not in linear]
     d = points.shape[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 
@@ -121,6 +122,7 @@ class MappedConditional:
 
     mapped: Conditional
     map: FloatArray
+    domain: ClassVar[None] = None
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
         """See `Conditional.mean`."""

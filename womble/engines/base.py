@@ -45,7 +45,15 @@ class Path(Protocol):
 
 
 class Conditional(Protocol):
-    """The field given data and hyperparameters: f | y, theta."""
+    """The field given data and hyperparameters: f | y, theta.
+
+    Attributes
+    ----------
+    domain : array, shape (2, d), or None
+        Corners of the box in which the field can be asked for; None where it is everywhere.
+    """
+
+    domain: FloatArray | None
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
         """Mean of the jets at `points` (p, d), shape (p, c)."""
@@ -138,18 +146,31 @@ class InUserUnits:
     scaling: Scaling
     offset: float
 
+    @property
+    def domain(self) -> FloatArray | None:
+        """See `Conditional.domain`."""
+        scaled, scaling = self.scaled.domain, self.scaling
+        return None if scaled is None else scaling.origin + scaling.length * scaled
+
+    def _inside(self, points: FloatArray) -> FloatArray:
+        """Scaled coordinates of points (..., d), refused outside the domain."""
+        domain = self.domain
+        if domain is not None:
+            require_inside(points.reshape(-1, points.shape[-1]), domain, ENGINE_REMEDY)
+        return self.scaling.coords_in(points)
+
     def _units(self, points: FloatArray, order: int) -> FloatArray:
         return self.scaling.jet_units(points.shape[-1], order)
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
         """See `Conditional.mean`."""
-        out = self.scaled.mean(self.scaling.coords_in(points), order) * self._units(points, order)
+        out = self.scaled.mean(self._inside(points), order) * self._units(points, order)
         out[:, 0] += self.offset
         return out
 
     def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.groups`."""
-        mean, covariance = self.scaled.groups(self.scaling.coords_in(points), order)
+        mean, covariance = self.scaled.groups(self._inside(points), order)
         units = np.tile(self._units(points, order), points.shape[1])
         mean = mean * units
         mean[:, :: jet.size(points.shape[-1], order)] += self.offset
@@ -157,11 +178,13 @@ class InUserUnits:
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
+        self._inside(functional.nodes)
         mean, covariance = self.scaled.joint(_rescaled(functional, self.scaling))
         return mean + self.offset * functional.value_weights, covariance
 
     def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.marginal`."""
+        self._inside(functional.nodes)
         mean, variance = self.scaled.marginal(_rescaled(functional, self.scaling))
         return mean + self.offset * functional.value_weights, variance
 
@@ -180,7 +203,7 @@ class InUserUnits:
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> PathInUserUnits:
         """See `Conditional.path`."""
-        scaled = self.scaled.path(rng, self.scaling.coords_in(domain))
+        scaled = self.scaled.path(rng, self._inside(domain))
         return PathInUserUnits(scaled, self.scaling, self.offset, domain)
 
 
@@ -225,14 +248,22 @@ class PathInUserUnits:
         return out
 
 
-def require_inside(points: FloatArray, domain: FloatArray) -> None:
-    """Refuse points outside the box that paths were drawn for: the field repeats beyond it."""
+PATH_REMEDY = "these paths were drawn for", "Draw the paths with a larger `domain`"
+ENGINE_REMEDY = (
+    "the spectral engine's series is made for, the data's and a fifth of its side around it",
+    "Ask nearer to the data, or use engine='dense'",
+)
+
+
+def require_inside(
+    points: FloatArray, domain: FloatArray, remedy: tuple[str, str] = PATH_REMEDY
+) -> None:
+    """Refuse points outside the box that a series was made for: it repeats beyond it."""
     outside = ((points < domain[0]) | (points > domain[1])).any(axis=1)
     if outside.any():
         low, high = (", ".join(f"{x:.10g}" for x in corner) for corner in domain)
         first = ", ".join(f"{x:.10g}" for x in points[outside.argmax()])
         raise ValueError(
-            f"points must lie in the box from ({low}) to ({high}) that these paths were drawn "
-            f"for; {outside.sum()} of {len(points)} do not, the first at ({first}). Draw the paths "
-            "with a larger `domain`."
+            f"points must lie in the box from ({low}) to ({high}) that {remedy[0]}; "
+            f"{outside.sum()} of {len(points)} do not, the first at ({first}). {remedy[1]}."
         )

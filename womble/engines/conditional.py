@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class DenseConditional:
     target: Target
     whitener: FloatArray  # L^-1 with K = L L': products with it run twice as fast as solves
     weights: FloatArray  # K^-1 y
+    domain: ClassVar[None] = None
 
     def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""

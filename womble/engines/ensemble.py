@@ -47,6 +47,11 @@ class Ensemble:
     target: Target
 
     @property
+    def closed_form(self) -> bool:
+        """Whether the moments of each draw have one; else they come from one path a draw."""
+        return True
+
+    @property
     def size(self) -> int:
         """Number of field draws."""
         return len(self.thetas) * self.repeats

@@ -46,15 +46,15 @@ FEW_TERMS = 16_000
 
 
 @cache
-def image_distance(kernel: Correlation, order: int) -> float:
-    """Distance in lengthscales beyond which no two jet components correlate by IMAGE_CORRELATION.
+def image_distance(kernel: Correlation, order: int, least: float = IMAGE_CORRELATION) -> float:
+    """Distance in lengthscales from which on no two jet components correlate by `least`.
 
     Measured along an axis, where a Hessian's correlations reach furthest.
     """
     z = np.linspace(0.0, 200.0, 20_001)[:, None]
     covariance = np.abs(jet_covariance(kernel, Scale(1.0, 1.0), z, order))
     sd = np.sqrt(np.diagonal(covariance[0]))
-    correlated = (covariance > IMAGE_CORRELATION * np.outer(sd, sd)).any(axis=(1, 2))
+    correlated = (covariance > least * np.outer(sd, sd)).any(axis=(1, 2))
     return float(z[np.flatnonzero(correlated)[-1] + 1, 0])
 
 
@@ -101,9 +101,9 @@ class Torus:
     def spectrum(self, kernel: Correlation, scale: Scale) -> FloatArray:
         """S(w_k) / prod(period) on the band: the variance of each mode, shape (2 m + 1, ...)."""
         radius = np.sqrt(sum(w * w for w in self.frequencies))
-        return _density(kernel, scale, radius, len(self.modes)) / np.prod(self.period)
+        return density(kernel, scale, radius, len(self.modes)) / np.prod(self.period)
 
-    def _angles(self, points: FloatArray) -> FloatArray:
+    def angles(self, points: FloatArray) -> FloatArray:
         """Coordinates in which the torus has sides 2 pi, shape (d, p)."""
         return np.ascontiguousarray(((points - self.centre) * (2 * np.pi / self.period)).T)
 
@@ -111,7 +111,7 @@ class Torus:
         """sum_i weights[i] exp(-i w_k . s_i) on the band, shape (2 m + 1, ...)."""
         shape = tuple(2 * m + 1 for m in self.modes)
         plan = finufft.Plan(1, shape, 1, PRECISION, -1, nthreads=1)
-        plan.setpts(*self._angles(points))
+        plan.setpts(*self.angles(points))
         return plan.execute(weights.astype(complex))
 
     def jets(self, coefficients: np.ndarray, points: FloatArray, order: int) -> FloatArray:
@@ -121,7 +121,7 @@ class Torus:
         # Each part is Hermitian, so its series is real: two share a complex one.
         paired = parts[0::2].copy()
         paired[: c // 2] += 1j * parts[1::2]
-        angles = self._angles(points)
+        angles = self.angles(points)
         if len(points) * max(coefficients.shape) <= FEW_TERMS:
             values = self._sums(paired, angles)
         else:
@@ -226,9 +226,14 @@ class FourierPrior:
         """Variance of each mode of the band."""
         return self.torus.spectrum(self.kernel, self.scale)
 
+    def _reach(self, directions: FloatArray) -> FloatArray:
+        """Where the band ends in the directions of unit vectors (d, J), shape (J,)."""
+        with np.errstate(divide="ignore"):
+            return np.min(self.torus.edge[:, None] / np.abs(directions), axis=0)
+
     def tail_share(self, order: int) -> float:
         """Share of the variance of derivatives of this order that the tail has, at most."""
-        cutoff = self.torus.edge.min() * self.scale.lengthscale
+        cutoff = self._reach(np.eye(self.domain.shape[1])).min() * self.scale.lengthscale
         parts = (
             self.kernel.spectral_moment(beyond, self.domain.shape[1], 2 * order)
             for beyond in (cutoff, 0.0)
@@ -240,9 +245,9 @@ class FourierPrior:
         noise = rng.standard_normal((2, *self.spectrum.shape))
         c = np.sqrt(self.spectrum) * (noise[0] + 1j * noise[1])
         # Re sum_k c_k exp(i w_k . s), written with Hermitian coefficients.
-        return FourierPath(self.torus, 0.5 * (c + np.conj(np.flip(c))), self._draw_tail(rng))
+        return FourierPath(self.torus, 0.5 * (c + np.conj(np.flip(c))), self.draw_tail(rng))
 
-    def _draw_tail(self, rng: np.random.Generator) -> Tail:
+    def draw_tail(self, rng: np.random.Generator) -> Tail:
         r"""Frequencies outside the band, and normal coefficients.
 
         In the direction u(angle) the band ends at radius R. A radius drawn from the density
@@ -262,8 +267,7 @@ class FourierPrior:
         # A density must have an integral; the 1/2 keeps its tail within reach of double precision.
         power = min(2 * self.order, 2 * self.kernel.differentiability - 0.5)
         u = _directions(d, TAIL_FREQUENCIES, rng)
-        with np.errstate(divide="ignore"):
-            R = np.min(torus.edge[:, None] / np.abs(u), axis=0) * scale.lengthscale
+        R = self._reach(u) * scale.lengthscale
         share = 1.0 - rng.random(TAIL_FREQUENCIES)  # in (0, 1]
         radius = self.kernel.frequency_beyond(share, R, d, power)
         step = 2 * np.pi / torus.period[:, None]
@@ -281,12 +285,10 @@ def component_priors(kernel: Kernel, scale: Scales, domain: FloatArray) -> list[
     return [FourierPrior(*part, domain) for part in parts(kernel, scale)]
 
 
-def _density(
-    kernel: Correlation, scale: Scale, frequency: FloatArray, dimension: int
-) -> FloatArray:
+def density(kernel: Correlation, scale: Scale, w: FloatArray, d: int) -> FloatArray:
     """Spectral density of the covariance at |w| in radians per coordinate unit."""
-    units = scale.amplitude**2 * scale.lengthscale**dimension
-    return units * kernel.spectral_density(scale.lengthscale * frequency, dimension)
+    units = scale.amplitude**2 * scale.lengthscale**d
+    return units * kernel.spectral_density(scale.lengthscale * w, d)
 
 
 def _directions(dimension: int, count: int, rng: np.random.Generator) -> FloatArray:

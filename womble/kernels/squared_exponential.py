@@ -72,6 +72,10 @@ class SquaredExponential(Correlation):
         """(2 pi)^(d/2) exp(-w^2 / 2); shape of `frequency`."""
         return (2 * np.pi) ** (dimension / 2) * np.exp(-0.5 * frequency**2)
 
+    def spectral_slope(self, frequency: FloatArray, dimension: int) -> FloatArray:
+        """-w^2; see `Kernel.spectral_slope`."""
+        return -(frequency**2)
+
     def spectral_moment(
         self, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:

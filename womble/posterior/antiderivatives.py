@@ -177,6 +177,7 @@ class Antiderivatives(Fitted):
         return joint_line_moments(ensemble, rows)
 
     def _require_integrable(self, what: str) -> None:
+        self._require_dense(what, "whose kernels have antiderivatives")
         d = self.data.coords.shape[1]
         if d != 1:
             raise ValueError(

@@ -48,6 +48,7 @@ class Checks(Fitted):
 
         ensemble = self.ensemble("surface", None, np.random.default_rng(0))
         if held_out is None:
+            self._require_dense("check() without held-out data", "to leave observations out")
             predictive, k_hat = check.leave_one_out(ensemble, self.data.values)
             check.warn_of_influence(k_hat)
             return check.result("leave-one-out", predictive, self.data, k_hat)
@@ -99,6 +100,7 @@ class Checks(Fitted):
         """
         from womble import check
 
+        self._require_dense("cross_validate()", "to leave observations out")
         n = len(self.data.values)
         if blocks not in ("spatial", "random"):
             raise ValueError(f"`blocks` must be 'spatial' or 'random'; got {blocks!r}.")

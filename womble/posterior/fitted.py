@@ -12,6 +12,7 @@ import xarray as xr
 from womble.arrays import FloatArray
 from womble.engines.base import Engine, Target
 from womble.engines.ensemble import Ensemble
+from womble.engines.spectral import SpectralEngine
 from womble.grid import Grid
 from womble.hyperparameters import Layout
 from womble.kernels import Kernel
@@ -141,7 +142,12 @@ class Fitted:
         else:
             thetas, repeats = table[rng.choice(len(table), samples, replace=False)], 1
         thetas = [layout.theta(row) for row in thetas / units]
-        return Ensemble(self._engine, scaling, thetas, repeats, target)
+        kind = Ensemble
+        if isinstance(self._engine, SpectralEngine):
+            from womble.engines.averages import SpectralEnsemble
+
+            kind = SpectralEnsemble
+        return kind(self._engine, scaling, thetas, repeats, target)
 
     def _check_target(self, target: Target) -> None:
         if target not in get_args(Target):
@@ -172,6 +178,13 @@ class Fitted:
     @property
     def _dimension(self) -> int:
         return self.data.coords.shape[1]
+
+    def _require_dense(self, what: str, why: str) -> None:
+        if isinstance(self._engine, SpectralEngine):
+            raise ValueError(
+                f"{what} needs the dense engine, {why}; this posterior has the spectral one. Use "
+                "engine='dense' on a subset of at most some 2,000 data."
+            )
 
     def _require_plane(self, what: str) -> None:
         if self._dimension != 2:

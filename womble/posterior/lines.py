@@ -258,6 +258,7 @@ class Lines(Fitted):
         from womble.vector import line_settings
 
         self._require_plane("null_test()")
+        self._require_dense("null_test()", "to simulate data at its sites")
         if replicates < 19:
             raise ValueError(
                 f"`replicates` must be at least 19, for p-values down to 0.05; got {replicates}."

@@ -1,0 +1,167 @@
+r"""How large a torus and how wide a band the spectral model needs for plausible hyperparameters.
+
+The torus: its images must be out of sight at the longest lengthscale. The band: beyond its edge R,
+for each plausible theta,
+
+.. math:: \text{density} \cdot S(R) / \tau^2 \le 5 \cdot 10^{-4}, \qquad
+          \mathrm{Var}(\text{tail}) \le 10^{-4} \sigma^2,
+
+that is, data tell next to nothing of the waves left out, and these are little of the field. The
+first is the stronger with many data: a captured variance of 0.99999 alone can still shift the mean
+of a second derivative by a tenth of its sd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+from womble.arrays import FloatArray
+from womble.covariance import parts
+from womble.engines import fourier
+from womble.engines.disc import Disc
+from womble.hyperparameters import Theta
+from womble.kernels import Kernel
+
+# Largest correlation of any two jet components with an image, for pairs at opposite ends of the
+# domain, which data between them decouple: what is left of it there was below 1e-3 posterior sds.
+IMAGE_CORRELATION = 1e-3
+# Room around the data where the field can be asked, as a share of the longest side of their box.
+ROOM = 0.2
+# What data may say of a wave left out, and the variance that all of these may have.
+LEAST_SIGNAL = 5e-4
+LEAST_VARIANCE = 1e-4
+# Frequencies in the disc at most (half of the lattice): paths then hold 4 MB, and a product with
+# the data's density takes 0.1 s.
+MOST_FREQUENCIES = 125_000
+# Data in a cell, on average, of the histogram that finds where they are densest.
+PER_CELL = 200
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A band and what it holds.
+
+    Attributes
+    ----------
+    disc : Disc
+    domain : array, shape (2, d)
+        Corners of the box, in scaled coordinates, in which the field can be asked for.
+    captured : tuple of float
+        Least share of the variance of value, gradient and Hessian (of those that the kernel has)
+        on the band, over all plausible hyperparameters.
+    signal : float
+        What data say of the waves left out, at most; above LEAST_SIGNAL where there would be too
+        many frequencies.
+    """
+
+    disc: Disc
+    domain: FloatArray
+    captured: tuple[float, ...]
+    signal: float
+
+
+def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: float) -> Resolution:
+    """The band for plausible hyperparameters.
+
+    Parameters
+    ----------
+    thetas : sequence of Theta
+        In scaled units.
+    box : array, shape (2, d)
+        Corners of the box of the data, in scaled coordinates.
+    density : float
+        Data per unit of area where they are densest.
+
+    Raises
+    ------
+    ValueError
+        If there is no noise.
+    """
+    if min(theta.noise_sd for theta in thetas) <= 0:
+        raise ValueError(
+            "the spectral engine needs noise in the data: `noise_sd` must be positive; got 0. Give "
+            "the measurement error, or use engine='dense'."
+        )
+    low, high = box
+    d, order = len(low), 2 if kernel.differentiability > 2 else 1
+    room = ROOM * (high - low).max()
+    domain = np.stack([low - room, high + room])
+    period = (
+        domain[1]
+        - domain[0]
+        + max(
+            fourier.image_distance(part, order, IMAGE_CORRELATION) * scale.lengthscale
+            for theta in thetas
+            for part, scale in parts(kernel, theta.scales)
+        )
+    )
+    most = _affordable(period)
+    radius = min(max(_radius(kernel, theta, d, density) for theta in thetas), most)
+    disc = Disc((low + high) / 2, period, radius)
+    captured = [
+        min(captured_share(kernel, disc, theta, k) for theta in thetas) for k in range(order + 1)
+    ]
+    signal = max(_signal(kernel, theta, d, density, radius) for theta in thetas)
+    return Resolution(disc, domain, tuple(captured), signal)
+
+
+def captured_share(kernel: Kernel, disc: Disc, theta: Theta, order: int) -> float:
+    """Share of the prior variance of derivatives of this order that is on the band."""
+    d = len(disc.period)
+
+    def variance(beyond: float) -> float:
+        return sum(
+            (scale.amplitude / scale.lengthscale**order) ** 2
+            * part.spectral_moment(beyond * scale.lengthscale, d, 2 * order)
+            for part, scale in parts(kernel, theta.scales)
+        )
+
+    return float(1 - variance(disc.radius) / variance(0.0))
+
+
+def _affordable(period: FloatArray) -> float:
+    """Radius of the disc with MOST_FREQUENCIES on half of it."""
+    d = len(period)
+    per_frequency = np.prod(2 * np.pi / period)
+    volume = 2 * MOST_FREQUENCIES * per_frequency
+    return float(volume / 2 if d == 1 else np.sqrt(volume / np.pi))
+
+
+def _signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
+    """density S(radius) / tau^2, S of all components together."""
+    at = np.array(radius)
+    S = sum(fourier.density(part, scale, at, d) for part, scale in parts(kernel, theta.scales))
+    return float(density / theta.noise_sd**2 * S)
+
+
+def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
+    """Where the spectrum has fallen far enough at `theta`."""
+    # Where each component has lost as much, so has their sum.
+    by_variance = max(
+        part.frequency_beyond(LEAST_VARIANCE, 0.0, d, 0) / scale.lengthscale
+        for part, scale in parts(kernel, theta.scales)
+    )
+
+    def excess(log_radius: float) -> float:
+        signal = _signal(kernel, theta, d, density, np.exp(log_radius))
+        # A squared exponential's spectrum may be 0 in double precision.
+        return np.log(max(signal, 1e-300)) - np.log(LEAST_SIGNAL)
+
+    start = np.log(by_variance)
+    if excess(start) <= 0:
+        return float(by_variance)
+    return float(np.exp(brentq(excess, start, start + np.log(1e6), xtol=1e-3)))
+
+
+def peak_density(coords: FloatArray) -> float:
+    """Data per unit of area in the densest cell of a coarse histogram of `coords` (n, d)."""
+    n, d = coords.shape
+    low, sides = coords.min(axis=0), np.ptp(coords, axis=0)
+    cells = np.maximum(1, np.floor(sides / (np.prod(sides) * PER_CELL / n) ** (1 / d))).astype(int)
+    index = np.minimum(((coords - low) / sides * cells).astype(int), cells - 1)
+    counts = np.bincount(np.ravel_multi_index(tuple(index.T), cells))
+    return float(counts.max() * np.prod(cells) / np.prod(sides))

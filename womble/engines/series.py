@@ -1,0 +1,198 @@
+"""The field of the spectral engine given data and hyperparameters: its moments and paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from womble import jet
+from womble.arrays import FloatArray
+from womble.compiled.triangular import times_transposed
+from womble.engines.base import Target
+from womble.engines.disc import DiscPrior, wave_jets
+from womble.engines.fourier import Tail, Torus, derivative_factors
+from womble.engines.precision import Precision
+from womble.functional import Functional
+from womble.trend import Trend
+
+if TYPE_CHECKING:
+    from womble.engines.spectral import SpectralEngine
+
+# Points at which a series is evaluated at a time, and at which the tail's waves are held, 8 MB.
+SERIES_TILE = 131_072
+TAIL_TILE = 8_192
+# Waves that stand for the tail in moments: a quadrature of its covariance.
+TAIL_WAVES = 256
+# Numbers in the largest array of one block of points, 16 MB.
+BLOCK_ENTRIES = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A function of location: a trend, a Fourier series on the band, and perhaps its tail.
+
+    Attributes
+    ----------
+    torus : Torus
+    coefficients : complex array, shape (2 m + 1, ...)
+        Hermitian.
+    trend : Trend
+    trend_weights : array, shape (k,)
+    tails : tuple of Tail
+        Of the kernel's components; none for means.
+    """
+
+    torus: Torus
+    coefficients: np.ndarray
+    trend: Trend
+    trend_weights: FloatArray
+    tails: tuple[Tail, ...]
+
+    def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
+        """Jets at `points` (p, d), shape (p, c); see `Path.jets`."""
+        out = np.empty((len(points), jet.size(points.shape[1], order)))
+        for start in range(0, len(points), SERIES_TILE):
+            tile = slice(start, start + SERIES_TILE)
+            out[tile] = self.torus.jets(self.coefficients, points[tile], order)
+            out[tile] += self.trend.jets(points[tile], order) @ self.trend_weights
+        for tail in self.tails:
+            for start in range(0, len(points), TAIL_TILE):
+                tile = slice(start, start + TAIL_TILE)
+                out[tile] += tail.jets(points[tile], order)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralConditional:
+    """f | y, theta: the posterior of the weights of trend and waves, and a tail that is prior.
+
+    Parameters
+    ----------
+    engine : SpectralEngine
+    precision : Precision
+        Of the weights, in units of their prior sds.
+    priors : tuple of DiscPrior
+        Of the kernel's components.
+    target : {"surface", "process"}
+    """
+
+    engine: SpectralEngine
+    precision: Precision
+    priors: tuple[DiscPrior, ...]
+    target: Target
+
+    @property
+    def domain(self) -> FloatArray:
+        """See `Conditional.domain`."""
+        return self.engine.domain
+
+    @property
+    def _data_term(self) -> FloatArray:
+        """W F'y / t."""
+        precision = self.precision
+        return precision.sds * self.engine.statistics.values / precision.noise_variance
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Posterior mean of the weights, shape (k + 2 K,)."""
+        return self.precision.sds * self.precision.solve(self._data_term[None])[0]
+
+    def series(self, weights: FloatArray, tails: tuple[Tail, ...] = ()) -> Series:
+        """The function with these weights (k + 2 K,) of trend and waves."""
+        stats = self.engine.statistics
+        k = stats.trend_size
+        trend = weights[:k] if self.target == "surface" else np.zeros(k)
+        disc = stats.disc
+        return Series(disc.torus, disc.unpack(weights[k:]), stats.trend, trend, tails)
+
+    def mean(self, points: FloatArray, order: int) -> FloatArray:
+        """See `Conditional.mean`."""
+        return self.series(self.weights).jets(points, order)
+
+    def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.groups`."""
+        g, k, d = points.shape
+        size = k * jet.size(d, order)
+        mean = self.mean(points.reshape(-1, d), order).reshape(g, size)
+        covariance = np.empty((g, size, size))
+        columns = size * max(len(self.precision.sds), 2 * TAIL_WAVES)
+        step = max(1, BLOCK_ENTRIES // columns)
+        for start in range(0, g, step):
+            block = slice(start, start + step)
+            here = points[block]
+            rows = self._features(here.reshape(-1, d), order).reshape(len(here), size, -1)
+            waves = self._tail_features(here.reshape(-1, d), order).reshape(len(here), size, -1)
+            covariance[block] = self._covariance(rows) + waves @ waves.transpose(0, 2, 1)
+        return mean, covariance
+
+    def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.joint`."""
+        nodes, order = functional.nodes, functional.order
+        mean = functional.apply(self.mean(nodes, order))
+        c = jet.size(nodes.shape[1], order)
+        rows = np.zeros((functional.size, len(self.precision.sds)))
+        tail = np.zeros((functional.size, 2 * len(self._tail[0])))
+        step = max(1, BLOCK_ENTRIES // (c * max(rows.shape[1], tail.shape[1])))
+        for start in range(0, len(nodes), step):
+            here = nodes[start : start + step]
+            weights = functional.weights[:, start * c : (start + len(here)) * c]
+            rows += weights @ self._features(here, order).reshape(-1, rows.shape[1])
+            tail += weights @ self._tail_features(here, order).reshape(-1, tail.shape[1])
+        return mean, self._covariance(rows[None])[0] + tail @ tail.T
+
+    def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.marginal`."""
+        mean, covariance = self.joint(functional)
+        return mean, np.diag(covariance)
+
+    def _features(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets of all features times their prior sds, shape (p, c, k + 2 K)."""
+        stats = self.engine.statistics
+        trend = stats.trend.jets(points, order)
+        if self.target == "process":
+            trend = np.zeros_like(trend)
+        out = np.concatenate([trend, stats.disc.jets(points, order)], axis=-1)
+        out *= self.precision.sds
+        return out
+
+    def _covariance(self, rows: FloatArray) -> FloatArray:
+        """rows A^-1 rows' for groups of rows (g, q, k + 2 K), shape (g, q, q); overwrites them."""
+        precision, flat = self.precision, rows.reshape(-1, rows.shape[-1])
+        if not precision.iterative:
+            times_transposed(flat, precision.whitener)
+            return rows @ rows.transpose(0, 2, 1)
+        covariance = precision.solve(flat).reshape(rows.shape) @ rows.transpose(0, 2, 1)
+        return 0.5 * (covariance + covariance.transpose(0, 2, 1))
+
+    @cached_property
+    def _tail(self) -> tuple[FloatArray, np.ndarray]:
+        """Frequencies (J, d) of the waves that stand for the tails, and their factors (c, J)."""
+        found = [prior.tail_features(TAIL_WAVES // len(self.priors)) for prior in self.priors]
+        frequencies, variances = (np.concatenate(part) for part in zip(*found, strict=True))
+        factors = derivative_factors(list(frequencies.T), 2)
+        return frequencies, np.sqrt(variances) * factors
+
+    def _tail_features(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets of the tails' waves times their sds, shape (p, c, 2 J)."""
+        frequencies, factors = self._tail
+        c = jet.size(points.shape[1], order)
+        centre = self.engine.statistics.disc.centre
+        return wave_jets(points - centre, frequencies, factors[:c])
+
+    def path(self, rng: np.random.Generator, domain: FloatArray) -> Series:
+        """See `Conditional.path`: perturb and solve, or the factor where there is one.
+
+        .. math:: A x = W (F'y + t^{1/2} F'z) / t + \\xi
+        """
+        precision = self.precision
+        unit = rng.standard_normal(len(precision.sds))
+        if precision.iterative:
+            noise = self.engine.noise(rng) / np.sqrt(precision.noise_variance)
+            x = precision.solve((self._data_term + precision.sds * noise + unit)[None])[0]
+            weights = precision.sds * x
+        else:
+            weights = self.weights + precision.sds * (unit @ precision.whitener)
+        return self.series(weights, tuple(prior.draw_tail(rng) for prior in self.priors))

@@ -1,0 +1,221 @@
+r"""The spectral engine: the Fourier series of the field *is* the model, for any number of data.
+
+.. math:: y = H b + \Phi c + e, \quad b \sim N(0, B), \quad c \sim N(0, D), \quad
+          e \sim N(0, t), \quad t = \tau^2 + \mathrm{Var}(\text{tail})
+
+with D the spectrum on the band. What lies beyond the band enters the data as noise, and paths as a
+tail of random waves. With :math:`F = [H, \Phi]`, prior sds W of its weights and
+:math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
+
+References
+----------
+Greengard, Rachh and Barnett (2022), Equispaced Fourier representations for efficient Gaussian
+process regression; Solin and Sarkka (2020), Hilbert space methods for reduced-rank Gaussian process
+regression; Wilson et al. (2021), pathwise conditioning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dtrtri
+
+from womble.arrays import FloatArray
+from womble.covariance import parts
+from womble.engines.base import Target
+from womble.engines.disc import Disc, DiscPrior
+from womble.engines.precision import MOST_FACTORED, Precision
+from womble.engines.series import SpectralConditional
+from womble.engines.statistics import Statistics
+from womble.engines.sums import NOISE_PRECISION, chunks, feature_sums
+from womble.hyperparameters import Theta
+from womble.kernels import Kernel
+from womble.trend import COEFFICIENT_SD
+
+# Features up to which matrices of their size are factored for every draw: a likelihood then takes
+# no longer than the dense engine's at the most data it is meant for.
+DENSE_FEATURES = 2000
+
+
+class Likelihood(Protocol):
+    """Log marginal likelihood of the hyperparameters, with gradient."""
+
+    def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
+        """See `Engine.log_likelihood`."""
+        ...
+
+
+class Spectrum(NamedTuple):
+    """Prior variances and noise variance, with their gradients.
+
+    Attributes
+    ----------
+    variances : array, shape (K,)
+        Of the weights of the band's frequencies.
+    gradient : array, shape (P, K)
+        d variances / d theta, in the order of `Layout`.
+    noise : float
+        tau^2 + variance of the tail.
+    noise_gradient : array, shape (P,)
+    """
+
+    variances: FloatArray
+    gradient: FloatArray
+    noise: float
+    noise_gradient: FloatArray
+
+
+def spectrum(kernel: Kernel, theta: Theta, disc: Disc) -> Spectrum:
+    r"""The spectral model's variances at `theta`, and how they change with it.
+
+    The spectra of a kernel's components add up, and so do their tails:
+
+    .. math:: \frac{d D}{d \log \ell} = D \left( d + \frac{d \log S}{d \log w} \right), \qquad
+              \mathrm{Var}(\text{tail}) = \sigma^2 (2 \pi)^{-d} \int_{|w| > \ell R} S(w)\, dw
+    """
+    d, noise = len(disc.period), theta.noise_sd**2
+    total, gradient, noise_gradient = np.zeros(len(disc.radii)), [], []
+    for part, scale in parts(kernel, theta.scales):
+        edge = disc.radius * scale.lengthscale
+        variances = disc.variances(part, scale)
+        by_lengthscale = d + part.spectral_slope(scale.lengthscale * disc.radii, d)
+        gradient.append(variances * by_lengthscale / scale.lengthscale)
+        gradient.append(variances * 2 / scale.amplitude)
+        share = float(part.spectral_moment(edge, d, 0))
+        # The shell at the edge: the sphere's area, 2 or 2 pi edge, over (2 pi)^d.
+        shell = edge ** (d - 1) / np.pi * (1.0 if d == 1 else 0.5)
+        loss = float(part.spectral_density(np.array(edge), d)) * shell * disc.radius
+        noise_gradient += [-(scale.amplitude**2) * loss, 2 * scale.amplitude * share]
+        total += variances
+        noise += scale.amplitude**2 * share
+    gradient = np.stack([*gradient, np.zeros_like(total)])
+    return Spectrum(total, gradient, noise, np.array([*noise_gradient, 2 * theta.noise_sd]))
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralEngine:
+    """The posterior of a Fourier series, from sums over the data.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    statistics : Statistics
+        With the band and the trend.
+    domain : array, shape (2, d)
+        Corners of the box, in scaled coordinates, in which the field can be asked for; beyond it
+        the torus repeats.
+    coords : array, shape (n, d)
+        Scaled; paths draw noise at them.
+    blocks : Likelihood, optional
+        What stands for the likelihood where there are too many features for a dense one.
+    """
+
+    kernel: Kernel
+    statistics: Statistics
+    domain: FloatArray
+    coords: FloatArray
+    blocks: Likelihood | None = None
+
+    @property
+    def band(self) -> dict[str, list]:
+        """Disc and domain in plain numbers, for files; `spectral_choice.again` takes them up."""
+        disc = self.statistics.disc
+        return {
+            "centre": disc.centre.tolist(),
+            "period": disc.period.tolist(),
+            "radius": disc.radius,
+            "domain": self.domain.tolist(),
+        }
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether all features fit in one factor, so that moments need no paths."""
+        return self.statistics.size <= DENSE_FEATURES
+
+    @cached_property
+    def gram(self) -> FloatArray:
+        """F'F, or as much of its lowest frequencies as a preconditioner may need."""
+        every = len(self.statistics.disc.numbers)
+        return self.statistics.gram(every if self.closed_form else min(MOST_FACTORED, every))
+
+    def sds(self, variances: FloatArray) -> FloatArray:
+        """Prior sds of all features, the trend's first, from variances (K,) of frequencies."""
+        waves = self.statistics.disc.of_frequencies(np.sqrt(variances))
+        return np.concatenate([np.full(self.statistics.trend_size, COEFFICIENT_SD), waves])
+
+    def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
+        """Log marginal likelihood and its gradient, at a cost that does not depend on n.
+
+        Of the model where all features fit in one factor, of the blocks otherwise.
+
+        Returns
+        -------
+        value : float
+            -inf where A is not positive definite in double precision.
+        gradient : array, shape (P,)
+            In the order of `Layout`.
+        """
+        if self.closed_form:
+            return self.marginal_likelihood(theta)
+        return self.blocks.log_likelihood(theta)
+
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """See `Engine.log_likelihood_value`."""
+        if not self.closed_form:
+            return self.blocks.log_likelihood_value(theta)
+        return self.log_likelihood(theta)[0]
+
+    def marginal_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
+        r"""The spectral model's log marginal likelihood and its gradient.
+
+        With :math:`u = A^{-1} W F'y / t`, the posterior mean in prior sds, and
+        :math:`a = K^{-1} y`,
+
+        .. math:: \log p(y) &= -\tfrac12 [(y'y - u' W F'y) / t + \log |A| + n \log 2 \pi t], \\
+                  \frac{d \log p}{d \log D_j} &= \tfrac12 [u_j^2 - 1 + (A^{-1})_{jj}], \\
+                  \frac{d \log p}{d t} &= \tfrac12 [a'a - \mathrm{tr} K^{-1}], \quad
+                  a'a = (y'y - u' W F'y - t u'u) / t^2, \quad
+                  \mathrm{tr} K^{-1} = (n - \mathrm{tr}(I - A^{-1})) / t.
+        """
+        stats, model = self.statistics, spectrum(self.kernel, theta, self.statistics.disc)
+        precision = Precision(stats, self.gram, self.sds(model.variances), model.noise)
+        L, info = dpotrf(precision.block().T, lower=1, clean=1, overwrite_a=1)
+        if info != 0:
+            return -np.inf, np.zeros(len(model.noise_gradient))
+        t, Wr = model.noise, precision.sds * stats.values
+        log_determinant = 2 * np.log(np.diag(L)).sum()
+        whitener = dtrtri(L, lower=1, overwrite_c=1)[0]
+        u = whitener.T @ (whitener @ Wr) / t
+        rest = stats.squares - u @ Wr
+        value = -0.5 * (rest / t + log_determinant + stats.count * np.log(2 * np.pi * t))
+        variance = np.einsum("ij,ij->j", whitener, whitener)  # diagonal of A^-1
+        by_log = 0.5 * (u**2 - 1 + variance)[stats.trend_size :].reshape(-1, 2).sum(axis=1)
+        trace = (stats.count - np.sum(1 - variance)) / t
+        by_noise = 0.5 * ((rest - t * (u @ u)) / t**2 - trace)
+        # Where the spectrum is 0 in double precision, nothing depends on it.
+        D = model.variances
+        by_variance = np.divide(by_log, D, out=np.zeros_like(D), where=D > 0)
+        return value, model.gradient @ by_variance + by_noise * model.noise_gradient
+
+    def condition(self, theta: Theta, target: Target = "surface") -> SpectralConditional:
+        """The field given data and hyperparameters."""
+        model = spectrum(self.kernel, theta, self.statistics.disc)
+        precision = Precision(self.statistics, self.gram, self.sds(model.variances), model.noise)
+        priors = tuple(
+            DiscPrior(part, scale, self.domain, self.statistics.disc)
+            for part, scale in parts(self.kernel, theta.scales)
+        )
+        return SpectralConditional(self, precision, priors, target)
+
+    def noise(self, rng: np.random.Generator) -> FloatArray:
+        """F'z for unit normal noise z in the data, shape (k + 2 K,)."""
+        stats = self.statistics
+        total = np.zeros(stats.size)
+        for rows in chunks(len(self.coords)):
+            part = self.coords[rows]
+            z = rng.standard_normal((1, len(part)))
+            total += feature_sums(stats.disc, stats.trend, part, z, NOISE_PRECISION)[0]
+        return total

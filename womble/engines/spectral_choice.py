@@ -1,0 +1,100 @@
+"""The spectral engine for a data set: its band, its sums and its likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from womble.arrays import FloatArray
+from womble.engines.base import Engine
+from womble.engines.blocks import independent_blocks
+from womble.engines.disc import Disc
+from womble.engines.resolution import LEAST_SIGNAL, Resolution, peak_density, resolve
+from womble.engines.spectral import SpectralEngine
+from womble.engines.statistics import Statistics
+from womble.hyperparameters import Theta
+from womble.kernels import Kernel
+from womble.trend import Trend
+from womble.warn import warn
+
+ORDERS = ("value", "gradient", "Hessian")
+
+
+def spectral_engine(
+    kernel: Kernel,
+    trend: Trend,
+    coords: FloatArray,
+    values: FloatArray,
+    plausible: Callable[[Engine], Sequence[Theta]],
+) -> tuple[SpectralEngine, str]:
+    """The engine, and its band and likelihood in words.
+
+    Parameters
+    ----------
+    coords, values : array, shape (n, d) and (n,)
+        Scaled.
+    plausible : function
+        See `womble.engines.choose_engine`.
+
+    Raises
+    ------
+    ValueError
+        If the data have more than two coordinates, or there is no noise.
+
+    Warns
+    -----
+    UserWarning
+        If the band that the data ask for would have too many frequencies.
+    """
+    if coords.shape[1] > 2:
+        raise ValueError(
+            f"the spectral engine takes data on a line or in the plane; these have "
+            f"{coords.shape[1]} coordinates. Use engine='dense' on at most some thousand data."
+        )
+    blocks = independent_blocks(kernel, trend, coords, values)
+    box = np.stack([coords.min(axis=0), coords.max(axis=0)])
+    found = resolve(kernel, plausible(blocks), box, peak_density(coords))
+    if found.signal > 2 * LEAST_SIGNAL:
+        warn(
+            f"the band is limited to {len(found.disc.numbers):,} frequencies; data still tell of "
+            f"the waves beyond it (signal to noise {found.signal:.2g}, where {LEAST_SIGNAL:g} is "
+            "negligible), which are taken as noise: detail is smoothed away. Give a larger "
+            "noise_sd, a smoother kernel or a lengthscale prior without very short ones."
+        )
+    engine = SpectralEngine(
+        kernel, Statistics.of(found.disc, trend, coords, values), found.domain, coords, blocks
+    )
+    return engine, described(engine, found)
+
+
+def again(
+    kernel: Kernel, trend: Trend, coords: FloatArray, values: FloatArray, band: Mapping[str, Any]
+) -> SpectralEngine:
+    """The engine of a `SpectralEngine.band` that was kept, for the same data."""
+    disc = Disc(np.array(band["centre"]), np.array(band["period"]), band["radius"])
+    return SpectralEngine(
+        kernel,
+        Statistics.of(disc, trend, coords, values),
+        np.array(band["domain"]),
+        coords,
+        independent_blocks(kernel, trend, coords, values),
+    )
+
+
+def described(engine: SpectralEngine, found: Resolution) -> str:
+    """What runs: features, likelihood, and the least share of variance on the band."""
+    # Rounded down: 100% is never held.
+    held = ", ".join(
+        f"{np.floor(1e4 * share) / 100:g}% of the {name}'s"
+        for name, share in zip(ORDERS, found.captured, strict=False)
+    )
+    likelihood = "their own likelihood"
+    if not engine.closed_form:
+        kept = sum(len(block.values) for block in engine.blocks.engines)
+        likelihood = f"likelihood of {kept:,} data in blocks: {len(engine.blocks.engines)}"
+    return (
+        f"{engine.statistics.disc.size - 1:,} waves with at least {held} variance, the rest as "
+        f"noise and random waves; {likelihood}"
+    )
