@@ -46,15 +46,15 @@ FEW_TERMS = 16_000
 
 
 @cache
-def image_distance(kernel: Kernel, order: int) -> float:
-    """Distance in lengthscales beyond which no two jet components correlate by IMAGE_CORRELATION.
+def image_distance(kernel: Kernel, order: int, least: float = IMAGE_CORRELATION) -> float:
+    """Distance in lengthscales beyond which no two jet components correlate by more than `least`.
 
     Measured along an axis, where a Hessian's correlations reach furthest.
     """
     z = np.linspace(0.0, 200.0, 20_001)[:, None]
     covariance = np.abs(jet_covariance(kernel, Scale(1.0, 1.0), z, order))
     sd = np.sqrt(np.diagonal(covariance[0]))
-    correlated = (covariance > IMAGE_CORRELATION * np.outer(sd, sd)).any(axis=(1, 2))
+    correlated = (covariance > least * np.outer(sd, sd)).any(axis=(1, 2))
     return float(z[np.flatnonzero(correlated)[-1] + 1, 0])
 
 

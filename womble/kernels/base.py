@@ -37,6 +37,10 @@ class Kernel(ABC):
         Normalised so that rho(h) = (2 pi)^-d int S(|w|) exp(i w . h) dw.
         """
 
+    def spectral_slope(self, frequency: FloatArray, dimension: int) -> FloatArray:
+        """d log S / d log |w| at angular frequencies |w|; shape of `frequency`."""
+        raise ValueError(self._no_fourier_paths())
+
     def spectral_moment(
         self, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:

@@ -129,6 +129,11 @@ class Matern(Kernel):
         log_front = dimension * np.log(2) + half * np.log(np.pi) + lgamma(nu + half) - lgamma(nu)
         return np.exp(log_front + nu * np.log(2 * nu) - (nu + half) * np.log(2 * nu + frequency**2))
 
+    def spectral_slope(self, frequency: FloatArray, dimension: int) -> FloatArray:
+        """-(2 nu + d) w^2 / (2 nu + w^2); shape of `frequency`."""
+        square = frequency**2
+        return -(2 * self.nu + dimension) * square / (2 * self.nu + square)
+
     def spectral_moment(
         self, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:

@@ -48,6 +48,10 @@ class SquaredExponential(Kernel):
         """(2 pi)^(d/2) exp(-w^2 / 2); shape of `frequency`."""
         return (2 * np.pi) ** (dimension / 2) * np.exp(-0.5 * frequency**2)
 
+    def spectral_slope(self, frequency: FloatArray, dimension: int) -> FloatArray:
+        """-w^2; shape of `frequency`."""
+        return -(frequency**2)
+
     def spectral_moment(
         self, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:

@@ -1,0 +1,126 @@
+"""Inference for responses that are not Gaussian: Laplace's approximation, and joint NUTS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from rich.progress import track
+from scipy.special import gammaln, logsumexp
+from threadpoolctl import threadpool_limits
+
+from womble.arrays import FloatArray
+from womble.engines.ensemble import WORKERS
+from womble.laplace import NormalApproximation, find_modes
+from womble.log_density import HyperparameterDensity
+from womble.warn import warn
+
+# Standard deviations of the lengthscale's logarithm, to either side of a mode, that a band is for.
+PLAUSIBLE = 2.5
+# Of the proposal's Student law: tails heavier than those of any posterior with proper priors.
+FREEDOM = 5.0
+# Effective draws of the importance sample, as a share.
+LEAST_EFFICIENCY = 0.2
+
+
+def plausible_lengthscales(
+    density: HyperparameterDensity, modes: list[NormalApproximation]
+) -> tuple[float, float]:
+    """Shortest and longest scaled lengthscale within PLAUSIBLE sds of a mode."""
+    ends = []
+    for found in modes:
+        reach = PLAUSIBLE * np.sqrt(np.diag(found.covariance))
+        for q in (found.mode - reach, found.mode + reach):
+            ends.append(density.theta(q)[0] / density.units[0])
+    return min(ends), max(ends)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Student's laws about modes, each weighed by the mass that it stands for.
+
+    Parameters
+    ----------
+    modes : list of NormalApproximation
+    shares : array, shape (number of modes,)
+    """
+
+    modes: list[NormalApproximation]
+    shares: FloatArray
+
+    @classmethod
+    def at(cls, density: Callable, modes: list[NormalApproximation]) -> Mixture:
+        """With shares by height and volume."""
+        mass = [density(m.mode)[0] + 0.5 * np.linalg.slogdet(m.covariance)[1] for m in modes]
+        return cls(modes, np.exp(mass - logsumexp(mass)))
+
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """Points (count, k)."""
+        k = len(self.modes[0].mode)
+        which = rng.choice(len(self.modes), count, p=self.shares)
+        noise = rng.standard_normal((count, k))
+        noise *= np.sqrt(FREEDOM / rng.chisquare(FREEDOM, count))[:, None]
+        roots = np.stack([np.linalg.cholesky(mode.covariance) for mode in self.modes])
+        centres = np.stack([mode.mode for mode in self.modes])
+        return centres[which] + np.einsum("sij,sj->si", roots[which], noise)
+
+    def log_density(self, points: FloatArray) -> FloatArray:
+        """At points (s, k), shape (s,)."""
+        k = points.shape[1]
+        front = gammaln((FREEDOM + k) / 2) - gammaln(FREEDOM / 2) - k / 2 * np.log(FREEDOM * np.pi)
+        each = []
+        for mode in self.modes:
+            root = np.linalg.cholesky(mode.covariance)
+            square = np.sum(np.linalg.solve(root, (points - mode.mode).T) ** 2, axis=0)
+            height = front - np.log(np.diag(root)).sum()
+            each.append(height - 0.5 * (FREEDOM + k) * np.log1p(square / FREEDOM))
+        return logsumexp(each, axis=0, b=self.shares[:, None])
+
+
+def laplace_draws(
+    density: HyperparameterDensity,
+    modes: list[NormalApproximation],
+    *,
+    draws: int,
+    rng: np.random.Generator,
+    progress: bool,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Hyperparameters under Laplace's approximation of their likelihood, by importance sampling.
+
+    Points of the mixture of Student's laws about the modes are weighed by the density over the
+    mixture's and resampled systematically.
+
+    Returns
+    -------
+    posterior, sample_stats : xarray.Dataset
+        Dimensions (chain, draw), one chain; `lp` is the log density, and
+        ``attrs["effective_draws"]`` (sum of weights)^2 / sum of their squares.
+    """
+    proposal = Mixture.at(density, modes)
+    points = proposal.draw(draws, rng)
+    bar = {"description": "Laplace", "total": draws, "disable": not progress, "transient": True}
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        heights = np.array(list(track(pool.map(lambda q: density(q)[0], points), **bar)))
+    log_weights = heights - proposal.log_density(points)
+    weights = np.exp(log_weights - logsumexp(log_weights))
+    effective = 1 / np.sum(weights**2)
+    if effective < LEAST_EFFICIENCY * draws:
+        warn(
+            f"importance sampling of the hyperparameters is poor: {effective:.0f} effective draws "
+            f"of {draws}. Take inference='nuts', or a more informative prior."
+        )
+    # Systematic resampling: a point with weight w is taken w * draws times, to within one.
+    ladder = (np.arange(draws) + rng.random()) / draws
+    chosen = rng.permutation(np.minimum(np.searchsorted(np.cumsum(weights), ladder), draws - 1))
+    theta = density.theta(points[chosen])
+    dims = ("chain", "draw")
+    posterior = xr.Dataset(
+        {name: (dims, theta[None, :, i]) for i, name in enumerate(density.layout.names)},
+        {"chain": [0], "draw": np.arange(draws)},
+    )
+    stats = xr.Dataset({"lp": (dims, heights[None, chosen])}, posterior.coords)
+    stats.attrs = {"effective_draws": float(effective)}
+    return posterior, stats
