@@ -14,8 +14,8 @@ import womble as wb
 from womble import jet, paths
 from womble.across import Across, band_polygons
 from womble.engines import ensemble
-from womble.engines.base import Theta
 from womble.front import Fronts, summaries
+from womble.hyperparameters import PLAIN
 from womble.kinds import Gradient, downward_axis
 from womble.profile import Probes
 from womble.rasterize import cells_crossed
@@ -132,7 +132,7 @@ def test_hyperparameters_may_be_sampled(given):
     draws = xr.Dataset(
         {
             name: (("chain", "draw"), float(given.draws[name].item()) * factor)
-            for name, factor in zip(Theta._fields, scatter, strict=True)
+            for name, factor in zip(PLAIN.names, scatter, strict=True)
         }
     )
     fitted = replace(given, draws=draws, sample_stats=draws)

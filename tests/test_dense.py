@@ -21,13 +21,14 @@ from scipy.stats import multivariate_normal
 from womble import jet
 from womble.covariance import Scale, jet_covariance
 from womble.engines import dense
-from womble.engines.base import Theta
 from womble.engines.dense import DenseEngine
 from womble.functional import Functional
+from womble.hyperparameters import PLAIN, Theta
 from womble.kernels import Matern, SquaredExponential
 from womble.trend import COEFFICIENT_SD, Trend
 
-THETA = Theta(lengthscale=0.8, amplitude=1.1, noise_sd=0.3)
+SCALE = Scale(amplitude=1.1, lengthscale=0.8)
+THETA = Theta((SCALE,), noise_sd=0.3)
 # On and around a circle of radius 1.2, so that its inside is clear of data.
 ANGLES = 2 * np.pi * np.arange(24) / 24
 RADII = 1.2 + 0.15 * np.cos(5 * ANGLES)
@@ -47,16 +48,15 @@ def engine_of(kernel, trend, coords=COORDS, values=VALUES):
 def data_covariance(kernel, trend, theta, coords=COORDS):
     """K from the definition: sigma^2 rho + tau^2 I + H B H'."""
     H = Trend(trend).jets(coords, 0)[:, 0]
-    rho = correlation(kernel, cdist(coords, coords) / theta.lengthscale)
+    rho = correlation(kernel, cdist(coords, coords) / theta.scales[0].lengthscale)
     noise = theta.noise_sd**2 * np.eye(len(coords))
-    return theta.amplitude**2 * rho + noise + COEFFICIENT_SD**2 * H @ H.T
+    return theta.scales[0].amplitude ** 2 * rho + noise + COEFFICIENT_SD**2 * H @ H.T
 
 
 def brute_force(kernel, trend, target, points, order, theta=THETA, coords=COORDS, values=VALUES):
     """Joint mean (p c,) and covariance of jets at `points` by the formula for normals."""
     everywhere = np.concatenate([points, coords])
-    scale = Scale(theta.amplitude, theta.lengthscale)
-    V = jet_covariance(kernel, scale, everywhere[:, None] - everywhere, order)
+    V = jet_covariance(kernel, theta.scales, everywhere[:, None] - everywhere, order)
     c = V.shape[-1]
     V = V.transpose(0, 2, 1, 3).reshape(len(everywhere) * c, -1)
     H = COEFFICIENT_SD * Trend(trend).jets(everywhere, order).reshape(len(V), -1)
@@ -88,13 +88,12 @@ def test_log_likelihood_is_the_normal_log_density(kernel, trend):
 def test_gradient_of_log_likelihood_is_its_difference(kernel, trend):
     engine = engine_of(kernel, trend)
     _, gradient = engine.log_likelihood(THETA)
-    step = 1e-4
+    step, at = 1e-4, PLAIN.vector(THETA)
     for i, exact in enumerate(gradient):
 
         def central(step, i=i):
             plus, minus = (
-                engine.log_likelihood(THETA._replace(**{THETA._fields[i]: THETA[i] + h}))[0]
-                for h in (step, -step)
+                engine.log_likelihood(PLAIN.theta(at + h * np.eye(3)[i]))[0] for h in (step, -step)
             )
             return (plus - minus) / (2 * step)
 
@@ -113,7 +112,7 @@ def test_repeated_locations_are_informative():
 
 def test_a_covariance_that_is_not_positive_definite_has_no_likelihood():
     # Eigenvalues of a Gaussian correlation 40 times wider than the domain fall below rounding.
-    engine, theta = engine_of(SquaredExponential(), "constant"), Theta(100.0, 1.0, 0.0)
+    engine, theta = engine_of(SquaredExponential(), "constant"), PLAIN.theta([100.0, 1.0, 0.0])
     value, gradient = engine.log_likelihood(theta)
     assert value == -np.inf
     npt.assert_array_equal(gradient, np.zeros(3))
@@ -125,7 +124,7 @@ def test_the_engine_is_not_changed_by_use():
     engine = engine_of(Matern(2.5), "linear")
     first = engine.log_likelihood(THETA)
     engine.condition(THETA).groups(POINTS[:, None], 2)
-    engine.log_likelihood(THETA._replace(lengthscale=0.3))
+    engine.log_likelihood(PLAIN.theta([0.3, 1.1, 0.3]))
     second = engine.log_likelihood(THETA)
     assert first[0] == second[0]
     npt.assert_array_equal(first[1], second[1])

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 import womble as wb
 from womble import inference
 from womble.engines import choose_engine
-from womble.engines.base import Theta
+from womble.hyperparameters import PLAIN
 from womble.priors import inverse_gamma, lengthscale_range
 from womble.trend import Trend
 
@@ -121,7 +121,7 @@ def test_log_transform_is_a_fit_to_the_logarithms(zinc):
 
 def test_fit_records_what_was_asked(fitted):
     assert fitted.draws.sizes == {"chain": 2, "draw": 200}
-    assert tuple(fitted.draws) == Theta._fields
+    assert tuple(fitted.draws) == PLAIN.names
     assert {"diverging", "energy", "tree_depth", "lp"} <= set(fitted.sample_stats)
     assert fitted.engine == "dense (exact Cholesky factors): n = 40 is at most 2000"
     assert not fitted.given
@@ -137,16 +137,16 @@ def posterior_on_a_lattice(post):
     engine, _ = choose_engine("dense", post.kernel, Trend(post.trend), data)
     alpha, beta = inverse_gamma(*lengthscale_range(data.coords))
     sd = data.values.std()
-    laws = Theta(invgamma(alpha, scale=beta), halfnorm(scale=2 * sd), halfnorm(scale=sd))
-    logs = np.log(np.stack([post.draws[name].to_numpy().ravel() for name in Theta._fields]))
-    units = np.array(inference.theta_units(data))
+    laws = invgamma(alpha, scale=beta), halfnorm(scale=2 * sd), halfnorm(scale=sd)
+    logs = np.log(np.stack([post.draws[name].to_numpy().ravel() for name in PLAIN.names]))
+    units = PLAIN.units(data.scaling)
     steps = np.arange(-8, 8.5, 0.7)
     axes = [x.mean() + x.std() * steps for x in logs]
     prior = [law.logpdf(np.exp(x)) + x for law, x in zip(laws, axes, strict=True)]
     nodes = np.array(list(product(*axes)))
     density = np.array([sum(terms) for terms in product(*prior)])
     with threadpool_limits(1, user_api="blas"):
-        density += [engine.log_likelihood(Theta(*np.exp(x) / units))[0] for x in nodes]
+        density += [engine.log_likelihood(PLAIN.theta(np.exp(x) / units))[0] for x in nodes]
     weights = np.exp(density - density.max())
     return nodes, weights / weights.sum()
 
@@ -156,7 +156,7 @@ def test_draws_are_the_posterior_by_brute_force(fitted):
 
     nodes, weights = posterior_on_a_lattice(fitted)
     logs = np.log(fitted.draws)
-    for i, name in enumerate(Theta._fields):
+    for i, name in enumerate(PLAIN.names):
         mean = weights @ nodes[:, i]
         for power in (1, 2):
             # First and second moments, each with the standard error that its own ESS gives.
@@ -195,7 +195,7 @@ TROUBLE = "chains disagree|few effective draws"
 def draws_of(independent, shift=0.0):
     """Four chains of a normal each; `shift` moves the first."""
     rng = np.random.default_rng(4)
-    arrays = {name: rng.standard_normal((4, independent)) for name in Theta._fields}
+    arrays = {name: rng.standard_normal((4, independent)) for name in PLAIN.names}
     arrays["lengthscale"][0] += shift
     posterior = xr.Dataset({name: (("chain", "draw"), x) for name, x in arrays.items()})
     none = np.zeros((4, independent), dtype=bool)

@@ -76,7 +76,9 @@ def test_the_trend_has_the_law_of_bayesian_regression(trend):
     engine = found._engine
     simulator = Simulator.at(engine, theta)
     # (H' C^-1 H + I)^-1 with C the covariance about the trend.
-    C = theta.amplitude**2 * correlation(Matern(3.5), engine.distances / theta.lengthscale)
+    C = theta.scales[0].amplitude ** 2 * correlation(
+        Matern(3.5), engine.distances / theta.scales[0].lengthscale
+    )
     C += theta.noise_sd**2 * np.eye(30)
     H = engine.trend_basis
     expected = np.linalg.inv(H.T @ np.linalg.solve(C, H) + np.eye(H.shape[1]))
@@ -98,7 +100,9 @@ def test_simulated_data_have_the_covariance_of_the_model(trend):
     simulator = Simulator.at(engine, theta)
     draws = np.stack([simulator.values(rng) for _ in range(samples)])
     H = engine.trend_basis
-    expected = theta.amplitude**2 * correlation(Matern(3.5), engine.distances / theta.lengthscale)
+    expected = theta.scales[0].amplitude ** 2 * correlation(
+        Matern(3.5), engine.distances / theta.scales[0].lengthscale
+    )
     expected += theta.noise_sd**2 * np.eye(14) + H @ simulator.trend_covariance @ H.T
     sd = np.sqrt(np.diag(expected))
     centred = (draws - H @ simulator.trend_mean) / sd

@@ -8,12 +8,11 @@ import pytest
 from cases import highest_order, standard_bound
 
 from womble import FieldModel, Matern, SquaredExponential, jet
-from womble.covariance import Scale
 from womble.engines import fourier, paths
-from womble.engines.base import Theta
 from womble.engines.dense import DenseEngine
 from womble.engines.ensemble import Ensemble
 from womble.engines.fourier import FourierPrior
+from womble.hyperparameters import PLAIN
 from womble.paths import draw_paths, path_domain
 from womble.trend import Trend
 
@@ -68,7 +67,7 @@ def test_paths_have_the_posterior_law(kernel, target, update, monkeypatch):
     monkeypatch.setattr(paths, "UPDATE_TOLERANCE", 0.0 if update == "kernel" else np.inf)
     post = posterior(kernel, noise_sd=noise_sd)
     drawn = post.paths(samples=samples, target=target, rng=1, progress=False)
-    assert (drawn.paths[0].scaled.kernel_weights is None) == (update == "band")
+    assert (drawn.paths[0].scaled.components[0].kernel_weights is None) == (update == "band")
     jets = drawn.jets(np.concatenate([POINTS, PAIRS.reshape(-1, 2)]), post.order)
     for groups, found in ((POINTS[:, None], jets[:, :20]), (PAIRS, jets[:, 20:])):
         mean, covariance = exact(post, groups, target)
@@ -89,18 +88,18 @@ def test_on_a_line():
 @pytest.mark.parametrize("noise_sd", [0.3, 0.03])
 def test_the_bands_update_errs_by_no_more_than_the_bound(kernel, noise_sd, monkeypatch):
     rng = np.random.default_rng(2)
-    coords, theta = rng.uniform(-1.2, 1.2, (60, 2)), Theta(0.5, 1.0, noise_sd)
+    coords, theta = rng.uniform(-1.2, 1.2, (60, 2)), PLAIN.theta([0.5, 1.0, noise_sd])
     domain, order = np.array([[-1.3, -1.3], [1.3, 1.3]]), highest_order(kernel)
     points = np.concatenate([rng.uniform(-1.2, 1.2, (20, 2)), coords[:10]])
     monkeypatch.setattr(fourier, "MOST_MODES", 41)
-    prior = FourierPrior(kernel, Scale(theta.amplitude, theta.lengthscale), domain)
+    prior = FourierPrior(kernel, theta.scales[0], domain)
     values = prior.draw(rng).jets(coords, 0)[:, 0] + noise_sd * rng.normal(size=60)
     conditional = DenseEngine(kernel, Trend("constant"), coords, values).condition(theta)
     found = []
     for tolerance in (0.0, np.inf):
         monkeypatch.setattr(paths, "UPDATE_TOLERANCE", tolerance)
         drawn = [conditional.path(np.random.default_rng(s), domain) for s in range(20)]
-        assert (drawn[0].kernel_weights is None) == (tolerance > 0)
+        assert (drawn[0].components[0].kernel_weights is None) == (tolerance > 0)
         found.append(np.stack([path.jets(points, order) for path in drawn]))
     _, covariance = conditional.groups(points[:, None], order)
     sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
@@ -163,7 +162,7 @@ def test_the_seed_decides():
 def test_each_draw_has_its_own_hyperparameters():
     post = posterior(Matern(3.5))
     one = post.ensemble("surface", None, np.random.default_rng(0))
-    thetas = [Theta(0.3, 1.0, 0.2), Theta(1.5, 0.5, 0.4)]
+    thetas = [PLAIN.theta([0.3, 1.0, 0.2]), PLAIN.theta([1.5, 0.5, 0.4])]
     ensemble = Ensemble(one.engine, one.scaling, thetas, 1, "surface")
     domain = path_domain(COORDS, None)
     drawn = draw_paths(ensemble, post.kernel, domain, np.random.default_rng(8), progress=False)
@@ -173,7 +172,7 @@ def test_each_draw_has_its_own_hyperparameters():
     ):
         alone = ensemble.condition(theta).path(stream.spawn(1)[0], domain)
         npt.assert_array_equal(path.jets(POINTS), alone.jets(POINTS))
-    periods = [path.scaled.fourier.torus.period[0] for path in drawn.paths]
+    periods = [path.scaled.components[0].fourier.torus.period[0] for path in drawn.paths]
     assert periods[0] < periods[1]
 
 

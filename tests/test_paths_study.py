@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from cases import highest_order, standard_bound
 
-from womble.covariance import Scale
 from womble.engines import fourier
-from womble.engines.base import Theta
 from womble.engines.dense import DenseEngine
+from womble.hyperparameters import PLAIN
 from womble.kernels import Matern, SquaredExponential
 from womble.trend import Trend
 
@@ -25,9 +24,9 @@ def test_paths_have_the_joint_posterior_law(kernel, modes, monkeypatch):
     """All moments of the jets at 100 points and 50 pairs 0.01 of the domain apart, jointly."""
     monkeypatch.setattr(fourier, "MOST_MODES", modes)
     rng = np.random.default_rng(0)
-    theta, domain = Theta(0.2, 1.0, 0.1), np.array([[0.0, 0.0], [1.0, 1.0]])
+    theta, domain = PLAIN.theta([0.2, 1.0, 0.1]), np.array([[0.0, 0.0], [1.0, 1.0]])
     coords = rng.uniform(size=(200, 2))
-    prior = fourier.FourierPrior(kernel, Scale(theta.amplitude, theta.lengthscale), domain)
+    prior = fourier.FourierPrior(kernel, theta.scales[0], domain)
     values = prior.draw(rng).jets(coords, 0)[:, 0] + theta.noise_sd * rng.standard_normal(200)
     conditional = DenseEngine(kernel, Trend("constant"), coords, values).condition(theta)
     order = highest_order(kernel)

@@ -11,7 +11,7 @@ import xarray as xr
 from conftest import TRUTH
 
 import womble as wb
-from womble.engines.base import Theta
+from womble.hyperparameters import PLAIN
 
 POINTS = np.array([[181020.0, 332030.0], [181055.5, 332071.0], [181090.0, 332008.0]])
 
@@ -26,12 +26,12 @@ def few(post, count):
 
 def test_summary_is_of_the_draws(fitted):
     summary = fitted.summary()
-    assert list(summary.index) == list(Theta._fields)
+    assert list(summary.index) == list(PLAIN.names)
     assert list(summary.columns) == [
         *("mean", "sd", "q025", "q50", "q975", "units", "ess_bulk", "ess_tail", "r_hat")
     ]
     assert list(summary["units"]) == ["m", "mg kg-1", "mg kg-1"]
-    for name in Theta._fields:
+    for name in PLAIN.names:
         x, row = fitted.draws[name].to_numpy(), summary.loc[name]
         npt.assert_allclose([row["mean"], row["sd"]], [x.mean(), x.std()], rtol=1e-12)
         npt.assert_allclose(
@@ -66,7 +66,7 @@ def test_inference_data_is_the_installed_arvizs_own(fitted):
 def test_arviz_takes_inference_data(fitted):
     summary, found = fitted.summary(), fitted.inference_data
     r_hat, ess = arviz.rhat(found), arviz.ess(found, method="tail")
-    for name in Theta._fields:
+    for name in PLAIN.names:
         # InferenceData gives a Dataset, DataTree a tree with the group in it.
         at = name if name in r_hat else f"posterior/{name}"
         npt.assert_allclose(float(r_hat[at]), summary.loc[name, "r_hat"], rtol=1e-12)
@@ -88,7 +88,7 @@ def test_moments_follow_the_law_of_total_variance(zinc, fitted, target):
     post = few(fitted, 5)
     means, covariances = [], []
     for draw in range(5):
-        theta = {name: float(post.draws[name][0, draw]) for name in Theta._fields}
+        theta = {name: float(post.draws[name][0, draw]) for name in PLAIN.names}
         one = wb.FieldModel().condition(zinc, "zinc", **theta)
         mean, covariance = one.jet_moments(POINTS, target=target)
         means.append(mean)
@@ -120,8 +120,9 @@ def test_points_may_be_geometry(given):
 def test_samples_are_taken_without_replacement(fitted):
     post = few(fitted, 12)
     units = np.array([post.data.scaling.length, *[post.data.scaling.scale] * 2])
-    drawn = np.array(post.ensemble("surface", 12, np.random.default_rng(0)).thetas) * units
-    table = np.column_stack([post.draws[name].to_numpy().ravel() for name in Theta._fields])
+    thetas = post.ensemble("surface", 12, np.random.default_rng(0)).thetas
+    drawn = np.array([PLAIN.vector(theta) for theta in thetas]) * units
+    table = np.column_stack([post.draws[name].to_numpy().ravel() for name in PLAIN.names])
     # NUTS repeats a draw where it stays put: compare as multisets.
     npt.assert_allclose(np.sort(drawn, axis=0), np.sort(table, axis=0), rtol=1e-14)
 

@@ -9,10 +9,10 @@ from shapely import LineString
 
 from womble.covariance import Scale
 from womble.curve import measures, segments
-from womble.engines.base import Theta
 from womble.engines.dense import DenseEngine
 from womble.functional import Panels
 from womble.functional_covariance import segment_variances
+from womble.hyperparameters import PLAIN
 from womble.kernels import Matern
 from womble.trend import Trend
 
@@ -45,7 +45,7 @@ def test_variance_of_a_segments_measure_is_the_double_integral(kernel, length):
 def test_rows_by_themselves_have_the_joint_laws_mean_and_variance(kernel, target):
     rng = np.random.default_rng(8)
     engine = DenseEngine(kernel, Trend("linear"), rng.normal(size=(30, 2)), rng.normal(size=30))
-    conditional = engine.condition(Theta(0.8, 1.2, 0.3), target)
+    conditional = engine.condition(PLAIN.theta([0.8, 1.2, 0.3]), target)
     ring = segments([LineString([(-1, -1), (1.2, -0.6), (0.4, 1.5), (0.41, 1.52)])])
     order = highest_order(kernel)
     functional = measures(ring, np.arange(3), 0.8, order)

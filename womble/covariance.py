@@ -42,6 +42,16 @@ class Scale:
     lengthscale: float
 
 
+# Of a kernel's components in turn; a plain kernel may have its one alone.
+Scales = Scale | tuple[Scale, ...]
+
+
+def parts(kernel: Kernel, scale: Scales) -> list[tuple[Kernel, Scale]]:
+    """The components of a kernel, each with its Scale: their covariances add up."""
+    scales = (scale,) if isinstance(scale, Scale) else scale
+    return list(zip(kernel.components, scales, strict=True))
+
+
 @cache
 def _pairings(indices: Indices) -> dict[Indices, int]:
     """Indices left over when equal ones are paired, each with its number of ways."""
@@ -119,14 +129,15 @@ def _compiled_loop(kernel: Kernel, scale: Scale, wanted: tuple[Indices, ...]) ->
 
 
 def partials(
-    kernel: Kernel, scale: Scale, h: FloatArray, wanted: tuple[Indices, ...]
+    kernel: Kernel, scale: Scales, h: FloatArray, wanted: tuple[Indices, ...]
 ) -> FloatArray:
     """Partial derivatives of the covariance k(h) with respect to h.
 
     Parameters
     ----------
     kernel : Kernel
-    scale : Scale
+    scale : Scale, or a tuple of them
+        Of each component of the kernel.
     h : array, shape (d, ...)
         Differences s - t, in coordinate units; coordinates lead, which keeps each contiguous.
     wanted : tuple of sorted tuples of coordinate indices, at most four each
@@ -137,12 +148,21 @@ def partials(
     array, shape (len(wanted), ...)
         In response units squared per coordinate unit to the order.
     """
+    out = np.zeros((len(wanted), *h.shape[1:]))
+    for component, its_scale in parts(kernel, scale):
+        _add_partials(component, its_scale, h, wanted, out)
+    return out
+
+
+def _add_partials(
+    kernel: Kernel, scale: Scale, h: FloatArray, wanted: tuple[Indices, ...], out: FloatArray
+) -> None:
+    """Add the partial derivatives of one component's covariance to `out`."""
     recipe = _recipe(wanted)
     h = h / scale.lengthscale
     z = np.sqrt(sum(x * x for x in h))
     u = h / np.maximum(z, np.finfo(float).tiny)  # 0 where z is 0
     radials = kernel.radials(z, recipe.terms)
-    out = np.zeros((len(wanted), *z.shape))
     factors = recipe.factors(scale)
     for m, component in enumerate(recipe.component):
         product = factors[m] * radials[recipe.radial[m]]
@@ -150,12 +170,11 @@ def partials(
             if i >= 0:
                 product *= u[i]
         out[component] += product
-    return out
 
 
 def pair_partials(
     kernel: Kernel,
-    scale: Scale,
+    scale: Scales,
     s: FloatArray,
     t: FloatArray,
     wanted: tuple[Indices, ...],
@@ -166,22 +185,35 @@ def pair_partials(
     They are added to `start`, in place, where it is given.
     """
     out = np.zeros((len(s), len(wanted), len(t))) if start is None else start
+    for component, its_scale in parts(kernel, scale):
+        _add_pair_partials(component, its_scale, s, t, wanted, out)
+    return out
+
+
+def _add_pair_partials(
+    kernel: Kernel,
+    scale: Scale,
+    s: FloatArray,
+    t: FloatArray,
+    wanted: tuple[Indices, ...],
+    out: FloatArray,
+) -> None:
+    """Add the partial derivatives of one component's covariance to `out`."""
     loop = _compiled_loop(kernel, scale, wanted)
     if loop is not None:
         there = np.ascontiguousarray(t.T / scale.lengthscale)
         sums_of_products(s / scale.lengthscale, there, *loop, EXPONENTIAL, out)
-        return out
+        return
     step = max(1, PAIRS_PER_BLOCK // len(t))
     for first in range(0, len(s), step):
         block = slice(first, first + step)
         h = np.stack([np.subtract.outer(a, b) for a, b in zip(s[block].T, t.T, strict=True)])
         out[block] += partials(kernel, scale, h, wanted).transpose(1, 0, 2)
-    return out
 
 
 def cross_covariance(
     kernel: Kernel,
-    scale: Scale,
+    scale: Scales,
     s: FloatArray,
     t: FloatArray,
     order: int,
@@ -207,7 +239,7 @@ def cross_covariance(
 
 
 def kernel_sums(
-    kernel: Kernel, scale: Scale, s: FloatArray, t: FloatArray, weights: FloatArray, order: int
+    kernel: Kernel, scale: Scales, s: FloatArray, t: FloatArray, weights: FloatArray, order: int
 ) -> FloatArray:
     """Jets of sum_j weights[j] k(., t_j) at `s`: `cross_covariance` @ weights, shape (p, c).
 
@@ -215,19 +247,20 @@ def kernel_sums(
     """
     wanted = tuple(jet.components(s.shape[1], order))
     out = np.zeros((len(s), len(wanted)))
-    loop = _compiled_loop(kernel, scale, wanted)
-    if loop is not None:
-        there = np.ascontiguousarray(t.T / scale.lengthscale)
-        weighted_sums(s / scale.lengthscale, there, weights, *loop, EXPONENTIAL, out)
-        return out
-    step = max(1, PAIRS_PER_BLOCK // len(t))
-    for first in range(0, len(s), step):
-        block = slice(first, first + step)
-        out[block] = cross_covariance(kernel, scale, s[block], t, order) @ weights
+    for component, its_scale in parts(kernel, scale):
+        loop = _compiled_loop(component, its_scale, wanted)
+        if loop is not None:
+            there = np.ascontiguousarray(t.T / its_scale.lengthscale)
+            weighted_sums(s / its_scale.lengthscale, there, weights, *loop, EXPONENTIAL, out)
+            continue
+        step = max(1, PAIRS_PER_BLOCK // len(t))
+        for first in range(0, len(s), step):
+            block = slice(first, first + step)
+            out[block] += cross_covariance(component, its_scale, s[block], t, order) @ weights
     return out
 
 
-def jet_covariance(kernel: Kernel, scale: Scale, h: FloatArray, order: int) -> FloatArray:
+def jet_covariance(kernel: Kernel, scale: Scales, h: FloatArray, order: int) -> FloatArray:
     """Prior covariance of the jet at s with the jet at t, h = s - t.
 
     Each derivative that falls on t changes the sign: Cov(d^a f(s), d^b f(t)) =

@@ -8,7 +8,7 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.compiled.rows import weighted_pairs, weighted_rows
-from womble.covariance import PAIRS_PER_BLOCK, Scale, pair_partials, union
+from womble.covariance import PAIRS_PER_BLOCK, Scale, Scales, pair_partials, parts, union
 from womble.functional import Functional, Panels
 from womble.kernels import Kernel
 
@@ -17,7 +17,7 @@ FINE_NODES = 20
 
 
 def functional_cross_covariance(
-    kernel: Kernel, scale: Scale, functional: Functional, t: FloatArray
+    kernel: Kernel, scale: Scales, functional: Functional, t: FloatArray
 ) -> FloatArray:
     """Prior covariance of the rows of a Functional with the values at `t`, shape (q, n)."""
     nodes, wanted = functional.nodes, tuple(functional.components)
@@ -29,7 +29,7 @@ def functional_cross_covariance(
     return out
 
 
-def functional_covariance(kernel: Kernel, scale: Scale, functional: Functional) -> FloatArray:
+def functional_covariance(kernel: Kernel, scale: Scales, functional: Functional) -> FloatArray:
     """Prior covariance of the rows of a Functional, shape (q, q); node pairs in blocks."""
     nodes = functional.nodes
     place, wanted = union(functional.components)
@@ -66,16 +66,22 @@ def _cusp_rule(nodes: int) -> tuple[FloatArray, FloatArray]:
     return np.concatenate([t, pairs]), np.concatenate([2 * fine * (1 - t), -pair_weights])
 
 
-def _cusps(kernel: Kernel, scale: Scale, panels: Panels) -> FloatArray:
+def _cusps(kernel: Kernel, scale: Scales, panels: Panels) -> FloatArray:
     """What Gauss-Legendre in both points misses of each panel's prior variance, shape (m,)."""
-    return _integrals(kernel, scale, panels, *_cusp_rule(panels.nodes))
+    rule = _cusp_rule(panels.nodes)
+    return sum(_integrals(*part, panels, *rule) for part in parts(kernel, scale))
 
 
-def segment_variances(kernel: Kernel, scale: Scale, segments: Panels) -> FloatArray:
+def segment_variances(kernel: Kernel, scale: Scales, segments: Panels) -> FloatArray:
     """Prior variance of integrals of normal derivatives over whole straight segments, shape (m,).
 
     Gauss-Legendre on panels of half a lengthscale, exact to rounding.
     """
+    return sum(_segment_variances(*part, segments) for part in parts(kernel, scale))
+
+
+def _segment_variances(kernel: Kernel, scale: Scale, segments: Panels) -> FloatArray:
+    """Those of one component."""
     panels = int(np.ceil(2 * segments.length.max() / scale.lengthscale))
     t, weights = _towards_zero()
     x, w = np.polynomial.legendre.leggauss(FINE_NODES)

@@ -15,9 +15,11 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from womble.engines.base import Engine, Theta
+from womble.arrays import FloatArray
+from womble.engines.base import Engine
+from womble.hyperparameters import Layout
 from womble.laplace import find_modes
-from womble.log_density import Compiled, HyperparameterDensity, LogScale
+from womble.log_density import ClosedForm, Compiled, HyperparameterDensity
 from womble.priors import DefaultPriors, check_priors
 from womble.spatial_data import SpatialData
 from womble.warn import warn
@@ -36,19 +38,26 @@ INITIAL_WEIGHT = 100
 # leapfrog steps a draw instead of 3.5.
 TARGET_ACCEPT = 0.85
 
-# Where modes are looked for, from the prior's bulk: there, at a short lengthscale with little noise
-# and at a long one with much; on logarithms with the default priors.
-STARTS = np.array([[0.0, 0.0, 0.0], [-1.5, 0.0, -1.5], [1.5, 0.0, 0.5]])
+# Where modes are looked for, from the prior's bulk: there, at short lengthscales with little noise
+# and at long ones with much; on logarithms with the default priors.
+STARTS = (
+    {},
+    {"lengthscale": -1.5, "noise_sd": -1.5},
+    {"lengthscale": 1.5, "noise_sd": 0.5},
+)
 
 
-def theta_units(data: SpatialData) -> Theta:
-    """Factors that turn scaled hyperparameters into user units."""
-    scaling = data.scaling
-    return Theta(lengthscale=scaling.length, amplitude=scaling.scale, noise_sd=scaling.scale)
+def starts(density: HyperparameterDensity) -> FloatArray:
+    """Where modes are looked for, shape (m, k)."""
+    kinds = density.layout.kinds
+    return density.prior.start + np.array([[at.get(kind, 0.0) for kind in kinds] for at in STARTS])
 
 
 def hyperparameter_density(
-    engine: Engine, data: SpatialData, priors: Mapping[str, TensorVariable] | None
+    engine: Engine,
+    layout: Layout,
+    data: SpatialData,
+    priors: Mapping[str, TensorVariable] | None,
 ) -> HyperparameterDensity:
     """The density that is sampled: `priors` of PyMC where given, the others by default.
 
@@ -57,9 +66,9 @@ def hyperparameter_density(
     ValueError, TypeError
         If the priors cannot be used.
     """
-    given, default = check_priors(priors), DefaultPriors.of(data)
-    prior = Compiled(default.as_pymc() | given) if given else LogScale(default)
-    return HyperparameterDensity(engine, prior, theta_units(data))
+    given, default = check_priors(priors, layout.names), DefaultPriors.of(data, layout)
+    prior = Compiled(default.as_pymc() | given) if given else ClosedForm(default)
+    return HyperparameterDensity(engine, prior, layout, layout.units(data.scaling))
 
 
 def nuts(
@@ -90,7 +99,7 @@ def nuts(
     seed = int(rng.integers(2**31))
     # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
     with _quiet(progress), threadpool_limits(1, user_api="blas"), pm.Model():
-        modes = find_modes(density, density.prior.start + STARTS)
+        modes = find_modes(density, starts(density))
         mean, covariance = modes[0]
         size = len(mean)
         pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=size))[0])
@@ -116,7 +125,7 @@ def nuts(
         )
     theta = density.theta(plain_dataset(result, "posterior")["q"].to_numpy())
     posterior = xr.Dataset(
-        {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(Theta._fields)},
+        {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(density.layout.names)},
         {axis: result["posterior"][axis] for axis in ("chain", "draw")},
     )
     return posterior, plain_dataset(result, "sample_stats")
@@ -128,7 +137,7 @@ def _quiet(progress: bool) -> Iterator[None]:
     logger = logging.getLogger("pymc")
     level = logger.level
     with warnings.catch_warnings():
-        # A dense mass matrix of three parameters is what PyMC calls experimental.
+        # A dense mass matrix of a handful of parameters is what PyMC calls experimental.
         warnings.filterwarnings("ignore", message="QuadPotentialFullAdapt", category=UserWarning)
         if not progress:
             logger.setLevel(logging.ERROR)

@@ -118,7 +118,7 @@ def _critical_values(
     The joint law of q rows in closed form costs q squared; integrating a path costs q.
     """
     rows = np.arange(len(pieces.start)) if by == "segment" else pieces.curve
-    resolution = _shortest_lengthscale(ensemble) / PATH_REFINEMENT
+    resolution = ensemble.shortest_lengthscale / PATH_REFINEMENT
     functional = measures(pieces, rows, resolution, order)
     mean, sd = moments
 
@@ -130,14 +130,9 @@ def _critical_values(
     return decision.critical_value(np.array(list(found)), alpha)
 
 
-def _shortest_lengthscale(ensemble: Ensemble) -> float:
-    """In coordinate units."""
-    return min(theta.lengthscale for theta in ensemble.thetas) * ensemble.scaling.length
-
-
 def _functionals(ensemble: Ensemble, pieces: Segments, by: str, order: int) -> list[Functional]:
     """The measures in chunks, covering all rows in order."""
-    shortest = _shortest_lengthscale(ensemble)
+    shortest = ensemble.shortest_lengthscale
     if by == "curve":
         chunks = [np.flatnonzero(pieces.curve == c) for c in range(pieces.curve[-1] + 1)]
         rows = [np.zeros(len(chunk), dtype=int) for chunk in chunks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from womble.engines import choose_engine
-from womble.engines.base import Theta
+from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
 from womble.posterior import Posterior
 from womble.spatial_data import SpatialData, spatial_data
@@ -125,7 +125,7 @@ class FieldModel:
         checked = self._checked(data, value, transform, units)
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         posterior, stats = inference.nuts(
-            inference.hyperparameter_density(chosen, checked, self.priors),
+            inference.hyperparameter_density(chosen, Layout.of(self.kernel), checked, self.priors),
             draws=draws,
             tune=tune,
             chains=chains,
@@ -140,8 +140,8 @@ class FieldModel:
         data: Any,
         value: str | None = None,
         *,
-        lengthscale: float,
-        amplitude: float,
+        lengthscale: float | Sequence[float],
+        amplitude: float | Sequence[float],
         noise_sd: float,
         transform: Literal["log"] | None = None,
         units: str | None = None,
@@ -153,9 +153,9 @@ class FieldModel:
         ----------
         data, value, transform, units, engine
             As in `fit`.
-        lengthscale : float
+        lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
-        amplitude : float
+        amplitude : float, or one for each component of a sum
             Standard deviation of Z, in link units; positive.
         noise_sd : float
             Standard deviation of the noise, in link units; at least 0.
@@ -171,14 +171,10 @@ class FieldModel:
         ValueError
             If a hyperparameter is out of range, or the data cannot be used.
         """
-        given = Theta(lengthscale, amplitude, noise_sd)
-        for name, number in given._asdict().items():
-            least = "at least 0" if name == "noise_sd" else "positive"
-            if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):
-                raise ValueError(f"`{name}` must be {least} and finite; got {number!r}.")
+        given = given_hyperparameters(
+            Layout.of(self.kernel), lengthscale=lengthscale, amplitude=amplitude, noise_sd=noise_sd
+        )
         checked = self._checked(data, value, transform, units)
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
-        draws = xr.Dataset(
-            {name: (("chain", "draw"), [[float(x)]]) for name, x in given._asdict().items()}
-        )
+        draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
         return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

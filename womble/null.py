@@ -141,12 +141,11 @@ def line_statistics(
     ensemble: Ensemble, lines: Sequence[shapely.LineString], progress: bool = False
 ) -> FloatArray:
     """`gradient_measures` of the posterior mean, in link units."""
-    shortest = min(theta.lengthscale for theta in ensemble.thetas) * ensemble.scaling.length
 
     def mean(points: FloatArray) -> FloatArray:
         return ensemble.mean(points, 1, "line statistics", progress)
 
-    return gradient_measures(lines, mean, shortest)
+    return gradient_measures(lines, mean, ensemble.shortest_lengthscale)
 
 
 def null_maxima(

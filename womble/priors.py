@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from scipy.spatial.distance import pdist
 from scipy.stats import invgamma
 
 from womble.arrays import FloatArray
-from womble.engines.base import Theta
+from womble.hyperparameters import PLAIN, Layout
+from womble.laws import HalfNormal, InverseGamma, Law
 from womble.spatial_data import SpatialData
 
 if TYPE_CHECKING:
@@ -25,45 +26,49 @@ TAIL = 0.01
 
 @dataclass(frozen=True)
 class DefaultPriors:
-    """The default priors' numbers, in user units.
+    """The default priors, in user units.
 
     Attributes
     ----------
-    alpha, beta : float
-        Shape and scale of the lengthscale's inverse gamma distribution.
-    amplitude, noise_sd : float
-        Scales of half normal distributions.
+    laws : mapping of str to Law
+        By name, in the order of the model's `Layout`.
     """
 
-    alpha: float
-    beta: float
-    amplitude: float
-    noise_sd: float
+    laws: Mapping[str, Law]
 
     @classmethod
-    def of(cls, data: SpatialData) -> DefaultPriors:
+    def of(cls, data: SpatialData, layout: Layout = PLAIN) -> DefaultPriors:
         """Weakly informative on the data's scale.
 
-        `lengthscale` has 1% of its mass below the median spacing of distinct neighbours (but at
-        least 1/200 of the domain's diameter) and 1% above twice the diameter; `amplitude` has
-        scale two, `noise_sd` one standard deviation of the data.
+        `lengthscale` has an inverse gamma law with 1% of its mass below the median spacing of
+        distinct neighbours (but at least 1/200 of the domain's diameter) and 1% above twice the
+        diameter; `amplitude` is half normal with scale two, `noise_sd` with one standard deviation
+        of the data.
         """
-        alpha, beta = inverse_gamma(*lengthscale_range(data.coords))
-        return cls(alpha, beta, 2 * data.scaling.scale, data.scaling.scale)
+        low, high = lengthscale_range(data.coords)
+        of_kind = {
+            "lengthscale": InverseGamma(*inverse_gamma(low, high)),
+            "amplitude": HalfNormal(2 * data.scaling.scale),
+            "noise_sd": HalfNormal(data.scaling.scale),
+        }
+        pairs = zip(layout.names, layout.kinds, strict=True)
+        return cls({name: of_kind[kind] for name, kind in pairs})
 
     def as_pymc(self) -> dict[str, TensorVariable]:
-        """PyMC distributions by the names of `Theta`."""
-        import pymc as pm
-
-        return {
-            "lengthscale": pm.InverseGamma.dist(alpha=self.alpha, beta=self.beta),
-            "amplitude": pm.HalfNormal.dist(sigma=self.amplitude),
-            "noise_sd": pm.HalfNormal.dist(sigma=self.noise_sd),
-        }
+        """PyMC distributions by name."""
+        return {name: law.as_pymc() for name, law in self.laws.items()}
 
 
-def check_priors(given: Mapping[str, TensorVariable] | None) -> dict[str, TensorVariable]:
+def check_priors(
+    given: Mapping[str, TensorVariable] | None, names: Sequence[str]
+) -> dict[str, TensorVariable]:
     """The user's priors, if they can be used.
+
+    Parameters
+    ----------
+    given : mapping of str to PyMC distributions, optional
+    names : sequence of str
+        Of the model's hyperparameters.
 
     Raises
     ------
@@ -75,9 +80,9 @@ def check_priors(given: Mapping[str, TensorVariable] | None) -> dict[str, Tensor
     from pytensor.tensor import TensorVariable
 
     given = dict(given or {})
-    unknown = sorted(set(given) - set(Theta._fields))
+    unknown = sorted(set(given) - set(names))
     if unknown:
-        raise ValueError(f"`priors` may name {', '.join(Theta._fields)}; got {', '.join(unknown)}.")
+        raise ValueError(f"`priors` may name {', '.join(names)}; got {', '.join(unknown)}.")
     for name, prior in given.items():
         if not isinstance(prior, TensorVariable):
             raise TypeError(

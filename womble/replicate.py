@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.covariance import Scale
-from womble.engines.base import Conditional, InUserUnits, Theta
+from womble.engines.base import Conditional, InUserUnits
 from womble.engines.dense import DenseEngine
 from womble.engines.ensemble import Ensemble, Result, draw_normal
-from womble.engines.fourier import FourierPrior
+from womble.engines.fourier import FourierPrior, component_priors
+from womble.hyperparameters import Theta
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class Simulator:
     ----------
     engine : DenseEngine
     theta : Theta
-    prior : FourierPrior
-        Of the field, over the sites.
+    priors : list of FourierPrior
+        Of the field's components, over the sites.
     trend_mean, trend_covariance : array, shape (k,) and (k, k)
         Law of the trend's coefficients given the engine's data, in units of their prior sd.
     """
 
     engine: DenseEngine
     theta: Theta
-    prior: FourierPrior
+    priors: list[FourierPrior]
     trend_mean: FloatArray
     trend_covariance: FloatArray
 
@@ -75,12 +75,11 @@ class Simulator:
         """
         conditional, basis = engine.condition(theta), engine.trend_basis
         A = conditional.whitener @ basis
-        scale = Scale(theta.amplitude, theta.lengthscale)
         box = np.stack([engine.coords.min(axis=0), engine.coords.max(axis=0)])
         return cls(
             engine,
             theta,
-            FourierPrior(engine.kernel, scale, box),
+            component_priors(engine.kernel, theta.scales, box),
             basis.T @ conditional.weights,
             np.eye(basis.shape[1]) - A.T @ A,
         )
@@ -91,7 +90,7 @@ class Simulator:
         The field is a path: repeated sites share its value and have noise of their own.
         """
         coords = self.engine.coords
-        field = self.prior.draw(rng).jets(coords, 0)[:, 0]
+        field = sum(prior.draw(rng).jets(coords, 0)[:, 0] for prior in self.priors)
         noise = self.theta.noise_sd * rng.standard_normal(len(coords))
         coefficients = draw_normal(self.trend_mean, self.trend_covariance, 1, rng)[0]
         return self.engine.trend_basis @ coefficients + field + noise

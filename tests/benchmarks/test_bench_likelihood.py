@@ -7,8 +7,8 @@ import pytest
 from scipy.linalg.lapack import dpotrf, dpotri
 from threadpoolctl import threadpool_limits
 
-from womble.engines.base import Theta
 from womble.engines.dense import DenseEngine
+from womble.hyperparameters import PLAIN
 from womble.kernels import Matern
 from womble.trend import Trend
 
@@ -31,9 +31,9 @@ def test_likelihood_and_gradient_against_lapack(n, most):
     engine = DenseEngine(
         Matern(nu=3.5), Trend("constant"), rng.normal(size=(n, 2)), rng.normal(size=n)
     )
-    theta = Theta(0.7, 1.3, 0.2)
-    correlation = engine.kernel.radial(engine.distances / theta.lengthscale, 0)
-    K = theta.amplitude**2 * correlation + theta.noise_sd**2 * np.eye(n)
+    theta = PLAIN.theta([0.7, 1.3, 0.2])
+    correlation = engine.kernel.radial(engine.distances / 0.7, 0)
+    K = 1.3**2 * correlation + 0.2**2 * np.eye(n)
 
     def lapack():
         factor, _ = dpotrf(np.asfortranarray(K), lower=1, overwrite_a=1)

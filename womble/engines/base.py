@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
 from womble.functional import Functional
+from womble.hyperparameters import Theta
 from womble.scaling import Scaling
 
 Target = Literal["surface", "process"]
-
-
-class Theta(NamedTuple):
-    """Hyperparameters of one posterior draw."""
-
-    lengthscale: float
-    amplitude: float
-    noise_sd: float
 
 
 class Path(Protocol):
@@ -79,7 +72,7 @@ class Engine(Protocol):
     """Holds the data, in scaled coordinates and values."""
 
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
-        """Log marginal likelihood and its gradient in the order of `Theta`."""
+        """Log marginal likelihood and its gradient in the order of `Layout`."""
         ...
 
     def condition(self, theta: Theta, target: Target = "surface") -> Conditional:

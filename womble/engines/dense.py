@@ -8,20 +8,17 @@ from threading import local
 from typing import Any
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
+from scipy.linalg.lapack import dpotrf, dtrtri
 from scipy.spatial.distance import pdist, squareform
 
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.pairs import EXPONENTIAL, ExponentialPolynomials, triangles
-from womble.compiled.rows import subtract_grams, weighted_trace
+from womble.compiled.rows import subtract_grams
 from womble.compiled.triangular import times_transposed
-from womble.covariance import (
-    Scale,
-    cross_covariance,
-    jet_covariance,
-)
-from womble.engines.base import Target, Theta
+from womble.covariance import cross_covariance, jet_covariance, parts
+from womble.engines.base import Target
+from womble.engines.marginal import Marginal
 from womble.engines.paths import DensePath, draw_path
 from womble.functional import Functional
 from womble.functional_covariance import (
@@ -29,6 +26,7 @@ from womble.functional_covariance import (
     functional_cross_covariance,
     segment_variances,
 )
+from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD, Trend
 
@@ -43,7 +41,7 @@ FEWEST_POINTS = 32
 
 @dataclass(frozen=True)
 class DenseEngine:
-    r"""y ~ N(0, K), K = sigma^2 rho(r / lengthscale) + tau^2 I + H B H'.
+    r"""y ~ N(0, K), K = sum_c sigma_c^2 rho_c(r / l_c) + tau^2 I + H B H'.
 
     Parameters
     ----------
@@ -76,8 +74,8 @@ class DenseEngine:
         return self.trend_basis @ self.trend_basis.T
 
     @cached_property
-    def _closed_forms(self) -> ExponentialPolynomials | None:
-        return self.kernel.exponential_polynomials(RADIALS)
+    def _closed_forms(self) -> list[ExponentialPolynomials | None]:
+        return [kernel.exponential_polynomials(RADIALS) for kernel in self.kernel.components]
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: all but the workspace, which is a thread's own."""
@@ -88,84 +86,80 @@ class DenseEngine:
         """Matrices of a thread's last likelihood: fresh ones cost as much as filling them."""
         return local()
 
-    def _radial_matrices(self, lengthscale: float) -> tuple[FloatArray, FloatArray]:
-        """R and z^2 D rho = -lengthscale dR / d lengthscale, at least on and above the diagonal.
+    def _radial_matrices(self, theta: Theta) -> list[tuple[FloatArray, FloatArray]]:
+        """R and z^2 D rho = -lengthscale dR / d lengthscale of each component.
 
-        They are the thread's workspace: good until its next call.
+        At least on and above the diagonal. They are the thread's workspace: good until its next
+        call.
         """
-        closed = self._closed_forms
-        if closed is None:
-            return tuple(self.kernel.radials(self.distances / lengthscale, RADIALS))
+        components = parts(self.kernel, theta.scales)
         if not hasattr(self._workspace, "matrices"):
-            self._workspace.matrices = np.zeros((2, *self.distances.shape))
-        correlation, stretch = self._workspace.matrices
-        triangles(
-            self.distances,
-            lengthscale,
-            closed.rate,
-            closed.exponent,
-            closed.coefficients,
-            EXPONENTIAL,
-            correlation,
-            stretch,
-        )
-        return correlation, stretch
+            self._workspace.matrices = [None] * len(components)
+        found = []
+        for c, (kernel, scale) in enumerate(components):
+            closed = self._closed_forms[c]
+            if closed is None:
+                found.append(tuple(kernel.radials(self.distances / scale.lengthscale, RADIALS)))
+                continue
+            if self._workspace.matrices[c] is None:
+                self._workspace.matrices[c] = np.zeros((2, *self.distances.shape))
+            correlation, stretch = self._workspace.matrices[c]
+            triangles(
+                self.distances,
+                scale.lengthscale,
+                closed.rate,
+                closed.exponent,
+                closed.coefficients,
+                EXPONENTIAL,
+                correlation,
+                stretch,
+            )
+            found.append((correlation, stretch))
+        return found
 
-    def _factor(self, correlation: FloatArray, theta: Theta) -> tuple[FloatArray, int]:
-        """L with K = L L', and LAPACK's word on it (0: positive definite); overwrites R."""
-        K = correlation
-        K *= theta.amplitude**2
+    def _factor(self, correlations: list[FloatArray], theta: Theta) -> tuple[FloatArray, int]:
+        """L with K = L L', and LAPACK's word on it (0: positive definite).
+
+        Overwrites the first correlation.
+        """
+        K = correlations[0]
+        K *= theta.scales[0].amplitude ** 2
+        for correlation, scale in zip(correlations[1:], theta.scales[1:], strict=True):
+            K += scale.amplitude**2 * correlation
         K += self.trend_covariance
         np.fill_diagonal(K, K.diagonal() + theta.noise_sd**2)
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
         return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
 
+    def marginal(self, theta: Theta) -> Marginal | None:
+        """log p(y) and what its gradient is made of; None where K is not positive definite."""
+        correlations, stretches = zip(*self._radial_matrices(theta), strict=True)
+        L, info = self._factor(correlations, theta)
+        if info != 0:
+            return None
+        radials = correlations[1:], stretches
+        return Marginal.of(theta, L, self.values, self.trend_basis, radials)
+
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
-        r"""Log marginal likelihood and its gradient.
-
-        .. math:: \log p(y) = -\tfrac12 y' a - \tfrac12 \log |2 \pi K|, \qquad a = K^{-1} y, \qquad
-                  d \log p / d\theta = \tfrac12 \mathrm{tr} [(a a' - K^{-1})\, dK / d\theta]
-
-        Only the lengthscale needs a product of matrices entry by entry: for the amplitude
-        sigma^2 R = K - tau^2 I - H B H', and K a = y, K^-1 K = I.
+        """Log marginal likelihood and its gradient (see `Marginal`).
 
         Parameters
         ----------
         theta : Theta
+            Without anisotropy.
 
         Returns
         -------
         value : float
             -inf where K is not positive definite in double precision, which NUTS counts as a
             divergence.
-        gradient : array, shape (3,)
-            By lengthscale, amplitude and noise_sd.
-
-        References
-        ----------
-        Rasmussen and Williams (2006), eq. (2.30) and (5.9).
+        gradient : array, shape (k,)
+            In the order of `Layout`.
         """
-        correlation, stretch = self._radial_matrices(theta.lengthscale)
-        L, info = self._factor(correlation, theta)
-        if info != 0:
-            return -np.inf, np.zeros(len(theta))
-        a, _ = dpotrs(L, self.values, lower=1)
-        n = len(a)
-        log_determinant = 2 * np.log(np.diag(L)).sum()
-        value = -0.5 * (self.values @ a + log_determinant + n * np.log(2 * np.pi))
-        # tr[(a a' - K^-1) M] for M = K, H B H', I and z^2 D rho = -l dR/dl in turn.
-        of_covariance = self.values @ a - n
-        half, _ = dtrtrs(L, self.trend_basis, lower=1)
-        of_trend = np.sum((a @ self.trend_basis) ** 2) - np.sum(half**2)
-        inverse, _ = dpotri(L, lower=1, overwrite_c=1)  # lower triangle, zeros above
-        of_identity = a @ a - np.trace(inverse)
-        of_stretch = weighted_trace(stretch, a, inverse.T)
-        gradient = [
-            -0.5 * theta.amplitude**2 / theta.lengthscale * of_stretch,
-            (of_covariance - theta.noise_sd**2 * of_identity - of_trend) / theta.amplitude,
-            theta.noise_sd * of_identity,
-        ]
-        return value, np.array(gradient)
+        found = self.marginal(theta)
+        if found is None:
+            return -np.inf, np.zeros(2 * len(theta.scales) + 1)
+        return found.value, np.array(found.gradient())
 
     def condition(self, theta: Theta, target: Target = "surface") -> DenseConditional:
         """The field given data and hyperparameters.
@@ -175,11 +169,12 @@ class DenseEngine:
         ValueError
             If K is not positive definite in double precision.
         """
-        L, info = self._factor(self._radial_matrices(theta.lengthscale)[0], theta)
+        L, info = self._factor([R for R, _ in self._radial_matrices(theta)], theta)
         if info != 0:
+            lengths = ", ".join(f"{scale.lengthscale:.3g}" for scale in theta.scales)
             raise ValueError(
                 "the covariance of the data is not positive definite in double precision at "
-                f"lengthscale / domain radius {theta.lengthscale:.3g}, noise_sd / data sd "
+                f"lengthscale / domain radius {lengths}, noise_sd / data sd "
                 f"{theta.noise_sd:.3g}. Expected enough noise to tell near neighbours apart: "
                 "give a larger noise_sd, a shorter lengthscale or a rougher kernel."
             )
@@ -201,10 +196,6 @@ class DenseConditional:
     whitener: FloatArray  # L^-1 with K = L L': products with it run twice as fast as solves
     weights: FloatArray  # K^-1 y
 
-    @property
-    def _scale(self) -> Scale:
-        return Scale(self.theta.amplitude, self.theta.lengthscale)
-
     def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
         return COEFFICIENT_SD * self.engine.trend.jets(points, order)
@@ -218,7 +209,7 @@ class DenseConditional:
             trend = np.zeros((*basis.shape[:2], len(coords)))
             for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
                 trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
-        return cross_covariance(self.engine.kernel, self._scale, points, coords, order, trend)
+        return cross_covariance(self.engine.kernel, self.theta.scales, points, coords, order, trend)
 
     def _blocks(self, count: int, columns: int) -> list[slice]:
         """Slices of `count` groups with `columns` jet components each."""
@@ -259,14 +250,17 @@ class DenseConditional:
         """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
         g, k, _ = points.shape
         h = points[:, :, None, :] - points[:, None, :, :]
-        V = jet_covariance(self.engine.kernel, self._scale, h, order)
+        V = jet_covariance(self.engine.kernel, self.theta.scales, h, order)
         return V.transpose(0, 1, 3, 2, 4).reshape(g, k * V.shape[-1], k * V.shape[-1])
 
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
         C, basis = self._rows(functional)
         mean = C @ self.weights
-        V = functional_covariance(self.engine.kernel, self._scale, functional) + basis @ basis.T
+        V = (
+            functional_covariance(self.engine.kernel, self.theta.scales, functional)
+            + basis @ basis.T
+        )
         subtract_grams(self._whiten(C)[None], V[None])
         return mean, V
 
@@ -277,13 +271,13 @@ class DenseConditional:
             return mean, np.diag(covariance)
         C, basis = self._rows(functional)
         mean = C @ self.weights
-        V = segment_variances(self.engine.kernel, self._scale, functional.segments)
+        V = segment_variances(self.engine.kernel, self.theta.scales, functional.segments)
         return mean, V + np.sum(basis**2, axis=1) - np.sum(self._whiten(C) ** 2, axis=1)
 
     def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """Prior covariance of the rows with the data (q, n), and their trend's basis (q, k)."""
         engine = self.engine
-        C = functional_cross_covariance(engine.kernel, self._scale, functional, engine.coords)
+        C = functional_cross_covariance(engine.kernel, self.theta.scales, functional, engine.coords)
         if self.target == "process":
             return C, np.zeros((functional.size, 0))
         basis = functional.apply(self._trend_jets(functional.nodes, functional.order))

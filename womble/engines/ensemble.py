@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from womble import jet, mixture
 from womble.arrays import FloatArray
-from womble.engines.base import Conditional, Engine, InUserUnits, Target, Theta
+from womble.engines.base import Conditional, Engine, InUserUnits, Target
+from womble.hyperparameters import Theta
 from womble.scaling import Scaling
 
 Result = TypeVar("Result")
@@ -49,6 +50,11 @@ class Ensemble:
     def size(self) -> int:
         """Number of field draws."""
         return len(self.thetas) * self.repeats
+
+    @property
+    def shortest_lengthscale(self) -> float:
+        """Of all draws, in coordinate units."""
+        return min(theta.shortest for theta in self.thetas) * self.scaling.length
 
     def condition(self, theta: Theta) -> Conditional:
         """f | y, theta in user units."""

@@ -25,7 +25,7 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.waves import HALF_TURN, cosines_and_sines
-from womble.covariance import Scale, jet_covariance
+from womble.covariance import Scale, Scales, jet_covariance, parts
 from womble.kernels import Kernel
 
 # Largest correlation of any two jet components with their nearest image, at opposite ends of the
@@ -190,6 +190,7 @@ class FourierPrior:
     Parameters
     ----------
     kernel : Kernel
+        With a single component.
     scale : Scale
     domain : array, shape (2, d)
         Lowest and highest corner of the box that holds all points asked for.
@@ -274,6 +275,11 @@ class FourierPrior:
         noise = rng.standard_normal((2, TAIL_FREQUENCIES))
         coefficients = scale.amplitude * np.sqrt(mass) * (noise[0] + 1j * noise[1])
         return Tail(torus.centre, frequencies, coefficients)
+
+
+def component_priors(kernel: Kernel, scale: Scales, domain: FloatArray) -> list[FourierPrior]:
+    """The prior of each component of a kernel: a path of the field is the sum of their paths."""
+    return [FourierPrior(*part, domain) for part in parts(kernel, scale)]
 
 
 def _density(kernel: Kernel, scale: Scale, frequency: FloatArray, dimension: int) -> FloatArray:

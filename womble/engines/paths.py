@@ -22,7 +22,8 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, kernel_sums
-from womble.engines.fourier import FourierPath, FourierPrior
+from womble.engines.fourier import FourierPath, FourierPrior, component_priors
+from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD
 
 if TYPE_CHECKING:
@@ -36,26 +37,49 @@ TILE = 8_192
 
 
 @dataclass(frozen=True, eq=False)
+class Component:
+    """What one component of the kernel adds to a posterior path.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    scale : Scale
+    fourier : FourierPath
+        The prior path; with the update's kernel sum where the band is wide enough for it.
+    kernel_weights : array, shape (n,), or None
+        v, where the kernel is summed over the data; None where the band holds that sum.
+    """
+
+    kernel: Kernel
+    scale: Scale
+    fourier: FourierPath
+    kernel_weights: FloatArray | None
+
+    def jets(self, points: FloatArray, coords: FloatArray, order: int) -> FloatArray:
+        """Jets at `points` (p, d), shape (p, c), with data at `coords` (n, d)."""
+        out = self.fourier.jets(points, order)
+        if self.kernel_weights is not None:
+            v = self.kernel_weights
+            out += kernel_sums(self.kernel, self.scale, points, coords, v, order)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
 class DensePath:
     """One posterior path of the dense engine.
 
     Attributes
     ----------
     engine : DenseEngine
-    scale : Scale
-    fourier : FourierPath
-        The prior path; with the update's kernel sum where the band is wide enough for it.
+    components : tuple of Component
+        Of the kernel: their paths are added.
     trend_weights : array, shape (k,), or None
         Of the trend's basis; None for the process alone.
-    kernel_weights : array, shape (n,), or None
-        v, where the kernel is summed over the data; None where the band holds that sum.
     """
 
     engine: DenseEngine
-    scale: Scale
-    fourier: FourierPath
+    components: tuple[Component, ...]
     trend_weights: FloatArray | None
-    kernel_weights: FloatArray | None
 
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """Jets at `points` (p, d) inside the domain, shape (p, c).
@@ -70,12 +94,9 @@ class DensePath:
 
     def _tile(self, points: FloatArray, order: int) -> FloatArray:
         engine = self.engine
-        out = self.fourier.jets(points, order)
+        out = sum(part.jets(points, engine.coords, order) for part in self.components)
         if self.trend_weights is not None:
             out += engine.trend.jets(points, order) @ self.trend_weights
-        if self.kernel_weights is not None:
-            v = self.kernel_weights
-            out += kernel_sums(engine.kernel, self.scale, points, engine.coords, v, order)
         return out
 
 
@@ -92,22 +113,26 @@ def draw_path(
         Corners of a box that holds the data and all points that the path will be asked for.
     """
     engine, theta = conditional.engine, conditional.theta
-    scale = Scale(theta.amplitude, theta.lengthscale)
-    prior = FourierPrior(engine.kernel, scale, domain)
-    path = prior.draw(rng)
+    priors = component_priors(engine.kernel, theta.scales, domain)
+    drawn = [prior.draw(rng) for prior in priors]
     b0 = rng.standard_normal(engine.trend_basis.shape[1])
     e = theta.noise_sd * rng.standard_normal(len(engine.values))
-    residual = engine.values - engine.trend_basis @ b0 - path.jets(engine.coords, 0)[:, 0] - e
+    field = sum(path.jets(engine.coords, 0)[:, 0] for path in drawn)
+    residual = engine.values - engine.trend_basis @ b0 - field - e
     v = conditional.whitener.T @ (conditional.whitener @ residual)
     trend_weights = None
     if conditional.target == "surface":
         trend_weights = COEFFICIENT_SD * (b0 + engine.trend_basis.T @ v)
-    if update_error(conditional, prior) > UPDATE_TOLERANCE:
-        return DensePath(engine, scale, path, trend_weights, v)
-    # k(h) = sum_k S(w_k) / prod(P) exp(i w_k . h) on the band: the sum over data joins the series.
-    update = prior.spectrum * prior.torus.adjoint(engine.coords, v)
-    path = replace(path, coefficients=path.coefficients + update)
-    return DensePath(engine, scale, path, trend_weights, None)
+    components = []
+    for prior, path in zip(priors, drawn, strict=True):
+        if update_error(conditional, prior) > UPDATE_TOLERANCE / len(priors):
+            components.append(Component(prior.kernel, prior.scale, path, v))
+            continue
+        # k(h) = sum_k S(w_k) / prod(P) exp(i w_k . h) on the band: the sum over data joins it.
+        update = prior.spectrum * prior.torus.adjoint(engine.coords, v)
+        path = replace(path, coefficients=path.coefficients + update)
+        components.append(Component(prior.kernel, prior.scale, path, None))
+    return DensePath(engine, tuple(components), trend_weights)
 
 
 def update_error(conditional: DenseConditional, prior: FourierPrior) -> float:
@@ -129,4 +154,4 @@ def update_error(conditional: DenseConditional, prior: FourierPrior) -> float:
     _, counts = np.unique(cells, axis=0, return_counts=True)
     share = counts.max() * prior.tail_share(0)
     misfit = 1 + engine.values @ conditional.weights / len(engine.values)
-    return float(theta.amplitude / theta.noise_sd * np.sqrt(share * misfit))
+    return float(prior.scale.amplitude / theta.noise_sd * np.sqrt(share * misfit))

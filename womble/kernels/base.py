@@ -22,6 +22,11 @@ class Kernel(ABC):
     def differentiability(self) -> float:
         """Paths have mean-square derivatives of every order strictly below this number."""
 
+    @property
+    def components(self) -> tuple[Kernel, ...]:
+        """The kernels that are added, each with an amplitude and lengthscale of its own."""
+        return (self,)
+
     @abstractmethod
     def radial(self, z: FloatArray, order: int, power: int = 0) -> FloatArray:
         """z^power D^order rho(z) with D = (1/z) d/dz; shape of `z`.

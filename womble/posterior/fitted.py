@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from womble.arrays import FloatArray
-from womble.engines.base import Engine, Target, Theta
+from womble.engines.base import Engine, Target
 from womble.engines.ensemble import Ensemble
 from womble.grid import Grid
+from womble.hyperparameters import Layout
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData, require_same_crs
 
@@ -41,6 +43,11 @@ class Fitted:
         """Whether the hyperparameters were given and not sampled."""
         return self.sample_stats is None
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Names and order of the hyperparameters."""
+        return Layout.of(self.kernel, anisotropic="anisotropy_1" in self.draws)
+
     @property
     def inference_data(self) -> Any:
         """The hyperparameters for ArviZ: InferenceData (ArviZ 0.x) or DataTree (1.0 and later)."""
@@ -58,14 +65,14 @@ class Fitted:
         from womble.inference import diagnostics
 
         link, length = self.data.difference_units, self.data.coordinate_units
-        units = Theta(lengthscale=length, amplitude=link, noise_sd=link)._asdict()
+        units = {"lengthscale": length, "amplitude": link, "noise_sd": link, "anisotropy": "1"}
         found = {} if self.given else diagnostics(self.draws)
         rows = {}
-        for name in Theta._fields:
+        for name, kind in zip(self.layout.names, self.layout.kinds, strict=True):
             x = self.draws[name].to_numpy().ravel()
             low, middle, high = np.quantile(x, [0.025, 0.5, 0.975])
             rows[name] = {"mean": x.mean(), "sd": x.std(), "q025": low, "q50": middle}
-            rows[name] |= {"q975": high, "units": units[name] or ""}
+            rows[name] |= {"q975": high, "units": units[kind] or ""}
             for key in ("ess_bulk", "ess_tail", "r_hat"):
                 rows[name][key] = float(found[key][name]) if found else np.nan
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("hyperparameter")
@@ -90,8 +97,8 @@ class Fitted:
         if samples is not None and samples < 2:
             raise ValueError(f"`samples` must be at least 2; got {samples}.")
         scaling = self.data.scaling
-        units = np.array([scaling.length, scaling.scale, scaling.scale])
-        table = np.stack([self.draws[name].to_numpy().ravel() for name in Theta._fields], axis=1)
+        layout, units = self.layout, self.layout.units(scaling)
+        table = np.stack([self.draws[name].to_numpy().ravel() for name in layout.names], axis=1)
         if self.given:
             thetas, repeats = table, samples or DEFAULT_SAMPLES
         elif samples is None:
@@ -104,9 +111,8 @@ class Fitted:
             )
         else:
             thetas, repeats = table[rng.choice(len(table), samples, replace=False)], 1
-        return Ensemble(
-            self._engine, scaling, [Theta(*row) for row in thetas / units], repeats, target
-        )
+        thetas = [layout.theta(row) for row in thetas / units]
+        return Ensemble(self._engine, scaling, thetas, repeats, target)
 
     @property
     def order(self) -> int:
@@ -139,7 +145,7 @@ class Fitted:
 
     def _line_samples(self, samples: int | None) -> int:
         """200 by default, or all draws if there are fewer."""
-        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self.draws["lengthscale"].size)
+        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self.draws["noise_sd"].size)
         return most if samples is None else samples
 
     def _box(self, grid: Grid) -> FloatArray:

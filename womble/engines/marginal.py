@@ -1,0 +1,103 @@
+"""The log marginal likelihood of the dense engine, and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg.lapack import dpotri, dpotrs, dtrtrs
+
+from womble.arrays import FloatArray
+from womble.compiled.rows import weighted_trace
+from womble.hyperparameters import Theta
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    r"""log p(y) of y ~ N(0, K), K = sum_c sigma_c^2 R_c + tau^2 I + H B H', where K = L L'.
+
+    .. math:: \log p(y) = -\tfrac12 y' a - \tfrac12 \log |2 \pi K|, \qquad a = K^{-1} y, \qquad
+              d \log p / d\theta = \tfrac12 \mathrm{tr} [(a a' - K^{-1})\, dK / d\theta]
+
+    Attributes
+    ----------
+    theta : Theta
+    value : float
+        log p(y).
+    a : array, shape (n,)
+    inverse : array, shape (n, n)
+        K^-1 on and above the diagonal.
+    of_covariance, of_trend : float
+        tr[(a a' - K^-1) M] for M = K and H B H'.
+    correlations : list of arrays, shape (n, n)
+        R_c of all components but the first.
+    stretches : list of arrays, shape (n, n)
+        z^2 D rho = -lengthscale dR / d lengthscale of each component.
+
+    References
+    ----------
+    Rasmussen and Williams (2006), eq. (2.30) and (5.9).
+    """
+
+    theta: Theta
+    value: float
+    a: FloatArray
+    inverse: FloatArray
+    of_covariance: float
+    of_trend: float
+    correlations: Sequence[FloatArray]
+    stretches: Sequence[FloatArray]
+
+    @classmethod
+    def of(
+        cls,
+        theta: Theta,
+        L: FloatArray,
+        values: FloatArray,
+        trend_basis: FloatArray,
+        radials: tuple[Sequence[FloatArray], Sequence[FloatArray]],
+    ) -> Marginal:
+        """From the Cholesky factor, which it overwrites.
+
+        Parameters
+        ----------
+        theta : Theta
+        L : array, shape (n, n)
+            Lower triangular, in Fortran order.
+        values : array, shape (n,)
+            y.
+        trend_basis : array, shape (n, k)
+            H B^(1/2).
+        radials
+            `correlations` and `stretches`.
+        """
+        a, _ = dpotrs(L, values, lower=1)
+        log_determinant = 2 * np.log(np.diag(L)).sum()
+        value = -0.5 * (values @ a + log_determinant + len(a) * np.log(2 * np.pi))
+        half, _ = dtrtrs(L, trend_basis, lower=1)
+        of_trend = np.sum((a @ trend_basis) ** 2) - np.sum(half**2)
+        inverse, _ = dpotri(L, lower=1, overwrite_c=1)  # lower triangle, zeros above
+        return cls(theta, value, a, inverse.T, values @ a - len(a), of_trend, *radials)
+
+    def gradient(self) -> list[float]:
+        """d log p by the scales' lengthscale and amplitude in turn, then by noise_sd.
+
+        One component needs a product of matrices entry by entry for its lengthscale alone: for its
+        amplitude sigma^2 R = K - tau^2 I - H B H' - .., and K a = y, K^-1 K = I.
+        """
+        theta, inverse = self.theta, self.inverse
+        of_identity = self.a @ self.a - np.trace(inverse)
+        rest = self.of_covariance - theta.noise_sd**2 * of_identity - self.of_trend
+        traces = [
+            scale.amplitude**2 * (weighted_trace(R, self.a, inverse) + of_identity)
+            for scale, R in zip(theta.scales[1:], self.correlations, strict=True)
+        ]
+        out = []
+        for scale, stretch, of_correlation in zip(
+            theta.scales, self.stretches, [rest - sum(traces), *traces], strict=True
+        ):
+            of_stretch = weighted_trace(stretch, self.a, inverse)
+            out.append(-0.5 * scale.amplitude**2 / scale.lengthscale * of_stretch)
+            out.append(of_correlation / scale.amplitude)
+        return [*out, theta.noise_sd * of_identity]
