@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import cycle, islice
@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from womble.arrays import FloatArray
 from womble.engines.base import Engine
 from womble.hyperparameters import Layout
-from womble.laplace import find_modes
+from womble.laplace import LogDensityFunction, find_modes
 from womble.log_density import ClosedForm, Compiled, HyperparameterDensity
 from womble.priors import DefaultPriors, check_priors
 from womble.spatial_data import SpatialData
@@ -90,23 +90,69 @@ def nuts(
     posterior, sample_stats : xarray.Dataset
         Dimensions (chain, draw).
     """
-    import pymc as pm
     from pymc.step_methods.hmc.quadpotential import QuadPotentialFullAdapt
+
+    seed = int(rng.integers(2**31))
+    with _quiet(progress), threadpool_limits(1, user_api="blas"):
+        modes = find_modes(density, starts(density))
+        mean, covariance = modes[0]
+        potential = QuadPotentialFullAdapt(len(mean), mean, covariance, INITIAL_WEIGHT)
+    points, axes, stats = sample(
+        density,
+        potential,
+        [mode.dispersed(rng) for mode in islice(cycle(modes), chains)],
+        draws=draws,
+        tune=tune,
+        seed=seed,
+        progress=progress,
+    )
+    theta = density.theta(points)
+    posterior = xr.Dataset(
+        {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(density.layout.names)},
+        axes,
+    )
+    return posterior, stats
+
+
+def sample(
+    density: LogDensityFunction,
+    potential: object,
+    begin: Sequence[FloatArray],
+    *,
+    draws: int,
+    tune: int,
+    seed: int,
+    progress: bool,
+) -> tuple[FloatArray, dict[str, xr.DataArray], xr.Dataset]:
+    """Draws of a log density by the no-U-turn sampler, a chain from each of `begin` (k,).
+
+    Parameters
+    ----------
+    density : function
+        From a point (k,) to its log density and the gradient.
+    potential : QuadPotential
+        PyMC's word for a mass matrix and its adaptation.
+
+    Returns
+    -------
+    points : array, shape (chains, draws, k)
+    axes : dict
+        Coordinates chain and draw.
+    sample_stats : xarray.Dataset
+    """
+    import pymc as pm
     from pytensor.compile.mode import Mode
 
     from womble.likelihood import LogDensity
 
-    seed = int(rng.integers(2**31))
+    chains = len(begin)
     # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
     with _quiet(progress), threadpool_limits(1, user_api="blas"), pm.Model():
-        modes = find_modes(density, starts(density))
-        mean, covariance = modes[0]
-        size = len(mean)
-        pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=size))[0])
+        pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=len(begin[0])))[0])
         # A handful of nodes around the density: not worth compiling.
         step = pm.NUTS(
             target_accept=TARGET_ACCEPT,
-            potential=QuadPotentialFullAdapt(size, mean, covariance, INITIAL_WEIGHT),
+            potential=potential,
             compile_kwargs={"mode": Mode(linker="py", optimizer="fast_compile")},
         )
         cores = min(chains, os.cpu_count() or 1)
@@ -117,18 +163,15 @@ def nuts(
             cores=cores,
             blas_cores=cores,  # in all, so one a chain
             step=step,
-            initvals=[{"q": mode.dispersed(rng)} for mode in islice(cycle(modes), chains)],
+            initvals=[{"q": point} for point in begin],
             nuts_sampler="pymc",
             random_seed=seed,
             progressbar=progress,
             compute_convergence_checks=False,
         )
-    theta = density.theta(plain_dataset(result, "posterior")["q"].to_numpy())
-    posterior = xr.Dataset(
-        {name: (("chain", "draw"), theta[..., i]) for i, name in enumerate(density.layout.names)},
-        {axis: result["posterior"][axis] for axis in ("chain", "draw")},
-    )
-    return posterior, plain_dataset(result, "sample_stats")
+    found = plain_dataset(result, "posterior")
+    axes = {axis: found[axis] for axis in ("chain", "draw")}
+    return found["q"].to_numpy(), axes, plain_dataset(result, "sample_stats")
 
 
 @contextmanager
@@ -166,13 +209,20 @@ def as_arviz(posterior: xr.Dataset, sample_stats: xr.Dataset | None) -> object:
     return xr.DataTree.from_dict(groups)
 
 
-def diagnostics(posterior: xr.Dataset) -> dict[str, xr.Dataset]:
+def diagnostics(
+    posterior: xr.Dataset, sample_stats: xr.Dataset | None = None
+) -> dict[str, xr.Dataset]:
     """R-hat and effective sample sizes of every hyperparameter, by name of the diagnostic.
 
-    R-hat compares chains: it is NaN where there is only one.
+    R-hat compares chains: it is NaN where there is only one. Importance samples bring their
+    effective size in `sample_stats`.
     """
     import arviz
 
+    if sample_stats is not None and "effective_draws" in sample_stats:
+        effective = xr.full_like(posterior.mean(), float(sample_stats["effective_draws"]))
+        nothing = xr.full_like(effective, np.nan)
+        return {"ess_bulk": effective, "ess_tail": effective, "r_hat": nothing}
     several = posterior.sizes["chain"] > 1
     # Chains that never move have no variance to divide by: their R-hat is infinite, and says so.
     with np.errstate(divide="ignore", invalid="ignore"):

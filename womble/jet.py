@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import combinations_with_replacement
 
 import numpy as np
+from scipy.special import expit
 
 from womble.arrays import FloatArray
 
@@ -79,12 +80,26 @@ def crest_indicator(jets: FloatArray) -> FloatArray:
     return fx**2 * fxx + 2 * fx * fy * fxy + fy**2 * fyy
 
 
-def exponentiate(jets: FloatArray) -> FloatArray:
-    """Jets of e^f in the plane by the chain rule: e^f, e^f g, e^f (H + g g'); shape of `jets`."""
-    value = np.exp(jets[..., :1])
-    out = [value, value * jets[..., 1:3]]
+def unlink(jets: FloatArray, link: str) -> FloatArray:
+    """Jets in the plane of m(f), m the inverse of a link, by the chain rule; shape of `jets`.
+
+    m(f), m'(f) g and m'(f) H + m''(f) g g', with gradient g and Hessian H of f.
+
+    Parameters
+    ----------
+    link : {"log", "logit"}
+        m is the exponential, or 1 / (1 + e^-f).
+    """
+    f = jets[..., :1]
+    if link == "log":
+        value = first = second = np.exp(f)
+    else:
+        value = expit(f)
+        first = value * expit(-f)
+        second = first * (1 - 2 * value)
+    out = [value, first * jets[..., 1:3]]
     if jets.shape[-1] == 6:
         fx, fy = jets[..., 1], jets[..., 2]
         outer = np.stack([fx * fx, fx * fy, fy * fy], axis=-1)
-        out.append(value * (jets[..., 3:] + outer))
+        out.append(first * jets[..., 3:] + second * outer)
     return np.concatenate(out, axis=-1)

@@ -14,7 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.ensemble import WORKERS
-from womble.laplace import NormalApproximation, find_modes
+from womble.inference import INITIAL_WEIGHT, sample
+from womble.joint_density import JointDensity
+from womble.laplace import NormalApproximation
 from womble.log_density import HyperparameterDensity
 from womble.warn import warn
 
@@ -96,8 +98,8 @@ def laplace_draws(
     Returns
     -------
     posterior, sample_stats : xarray.Dataset
-        Dimensions (chain, draw), one chain; `lp` is the log density, and
-        ``attrs["effective_draws"]`` (sum of weights)^2 / sum of their squares.
+        Dimensions (chain, draw), one chain; `lp` is the log density, `effective_draws` the square
+        of the sum of weights over the sum of their squares.
     """
     proposal = Mixture.at(density, modes)
     points = proposal.draw(draws, rng)
@@ -121,6 +123,42 @@ def laplace_draws(
         {name: (dims, theta[None, :, i]) for i, name in enumerate(density.layout.names)},
         {"chain": [0], "draw": np.arange(draws)},
     )
-    stats = xr.Dataset({"lp": (dims, heights[None, chosen])}, posterior.coords)
-    stats.attrs = {"effective_draws": float(effective)}
-    return posterior, stats
+    found = {"lp": (dims, heights[None, chosen]), "effective_draws": float(effective)}
+    return posterior, xr.Dataset(found, posterior.coords)
+
+
+def joint_draws(
+    density: JointDensity,
+    begin: list[FloatArray],
+    *,
+    draws: int,
+    tune: int,
+    rng: np.random.Generator,
+    progress: bool,
+) -> tuple[FloatArray, FloatArray, dict[str, xr.DataArray], xr.Dataset]:
+    """Coordinates q and weights of the joint posterior by NUTS, a chain from each of `begin`.
+
+    Its coordinates are standard normal as far as Laplace's approximation holds; each one's variance
+    is adapted from there.
+
+    Returns
+    -------
+    q : array, shape (chains, draws, k)
+    weights : array, shape (chains, draws, m)
+    axes : dict
+    sample_stats : xarray.Dataset
+    """
+    from pymc.step_methods.hmc.quadpotential import QuadPotentialDiagAdapt
+
+    size = density.size
+    points, axes, stats = sample(
+        density,
+        QuadPotentialDiagAdapt(size, np.zeros(size), np.ones(size), INITIAL_WEIGHT),
+        begin,
+        draws=draws,
+        tune=tune,
+        seed=int(rng.integers(2**31)),
+        progress=progress,
+    )
+    q, weights = density.split(points)
+    return q, weights, axes, stats

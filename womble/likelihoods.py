@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import digamma, expit, gammaln
 
 from womble.arrays import FloatArray
@@ -75,6 +76,11 @@ class Likelihood(ABC):
     def terms(self, field: FloatArray, parameters: FloatArray) -> Terms:
         """The likelihood and its derivatives at a field (n,) and parameters (k,)."""
         return self._terms(field + self.offset, parameters)
+
+    def at(self, chosen: npt.NDArray[np.intp] | slice) -> Likelihood:
+        """That of some of the sites."""
+        parts = (np.broadcast_to(x, self.y.shape)[chosen] for x in (self.offset, self.trials))
+        return type(self)(self.y[chosen], *parts)
 
     @abstractmethod
     def _terms(self, eta: FloatArray, parameters: FloatArray) -> Terms:

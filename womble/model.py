@@ -13,6 +13,7 @@ from womble.engines import choose_engine
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
 from womble.posterior import Posterior
+from womble.response import LikelihoodName, check_likelihood, per_row, require_inference, response
 from womble.spatial_data import SpatialData, spatial_data
 from womble.trend import Trend
 
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldModel:
-    r"""A Gaussian process with trend, observed with Gaussian noise.
+    r"""A Gaussian process with trend, observed with noise or through another likelihood.
 
-    .. math:: y_i = H(s_i) b + Z(s_i) + \epsilon_i, \quad
-              Z \sim GP(0, \sigma^2 \rho(r / \ell)), \quad \epsilon_i \sim N(0, \tau^2)
+    .. math:: y_i | \eta_i \sim p(y_i | \eta_i), \quad \eta_i = H(s_i) b + Z(s_i), \quad
+              Z \sim GP(0, \sigma^2 \rho(r / \ell))
 
-    The field Z and the trend's coefficients b are integrated out exactly; the lengthscale
-    :math:`\ell`, the amplitude :math:`\sigma` and the noise :math:`\tau` are sampled.
+    With Gaussian noise :math:`y_i = \eta_i + \epsilon_i, \epsilon_i \sim N(0, \tau^2)` the field Z
+    and the trend's coefficients b are integrated out exactly; the lengthscale :math:`\ell`, the
+    amplitude :math:`\sigma` and the noise :math:`\tau` are sampled. With other likelihoods the
+    field is sampled with them, or integrated out by Laplace's approximation.
 
     Parameters
     ----------
@@ -37,15 +40,21 @@ class FieldModel:
     trend : {"none", "constant", "linear", "quadratic"}
         Polynomial in the coordinates; its coefficients have wide Gaussian priors. `none` is a field
         of mean 0: take a known mean off the values first.
+    likelihood : str
+        "gaussian"; "student_t" (`noise_scale`, `degrees_of_freedom`); "poisson";
+        "negative_binomial" (`dispersion` a: variance m + a m^2); "bernoulli"; "binomial"; "gamma"
+        (`shape` a: variance m^2 / a). The mean is the field itself ("gaussian", "student_t"), its
+        exponential (counts, "gamma") or its inverse logit ("bernoulli", "binomial").
     priors : mapping of str to PyMC distributions, optional
-        For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), for example
+        For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), or the
+        likelihood's parameters named above, for example
         ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``. Those not named keep their
         defaults (`womble.priors.DefaultPriors`).
 
     Raises
     ------
     ValueError
-        If the trend is unknown.
+        If the trend or the likelihood is unknown.
     TypeError
         If the kernel is not a Kernel.
     """
@@ -53,6 +62,7 @@ class FieldModel:
     kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
     priors: Mapping[str, TensorVariable] | None = None
+    likelihood: LikelihoodName = "gaussian"
 
     def __post_init__(self) -> None:
         if not isinstance(self.kernel, Kernel):
@@ -61,13 +71,25 @@ class FieldModel:
                 f"SquaredExponential(); got {self.kernel!r}."
             )
         Trend(self.trend)
+        check_likelihood(self.likelihood)
 
     def _checked(
-        self, data: Any, value: str | None, transform: Literal["log"] | None, units: str | None
+        self,
+        data: Any,
+        value: str | None,
+        transform: Literal["log"] | None,
+        units: str | None,
+        exposure: Any,
+        trials: Any,
     ) -> SpatialData:
         """The data, centred unless the field has mean 0."""
         checked = spatial_data(data, value, transform=transform, units=units)
-        return replace(checked, centred=self.trend != "none")
+        amounts = {
+            name: per_row(data, given, checked.rows, name)
+            for name, given in (("exposure", exposure), ("trials", trials))
+        }
+        of = response(self.likelihood, checked.values, checked.name, transform, **amounts)
+        return replace(checked, centred=self.trend != "none", response=of)
 
     def fit(
         self,
@@ -76,6 +98,9 @@ class FieldModel:
         *,
         transform: Literal["log"] | None = None,
         units: str | None = None,
+        exposure: Any = None,
+        trials: Any = None,
+        inference: Literal["nuts", "laplace"] = "nuts",
         engine: Literal["auto", "dense"] = "auto",
         draws: int = 1000,
         tune: int = 1000,
@@ -83,7 +108,7 @@ class FieldModel:
         rng: int | np.random.Generator | None = None,
         progress: bool = True,
     ) -> Posterior:
-        """Sample the posterior of the hyperparameters by NUTS.
+        """Sample the posterior of the hyperparameters, and of the field where it is not Gaussian.
 
         Parameters
         ----------
@@ -95,9 +120,19 @@ class FieldModel:
             The link scale on which the field is Gaussian.
         units : str, optional
             Units of the response; by default those that the data carry.
+        exposure : str or array, optional
+            Column, or a positive number for each row, that Poisson and negative binomial counts
+            are proportional to; the field is then of rates per unit of it.
+        trials : str or array, optional
+            Column, or a number for each row, that binomial counts are out of.
+        inference : {"nuts", "laplace"}
+            With other likelihoods than "gaussian": NUTS over hyperparameters and field together,
+            or Laplace's approximation of the field with importance sampling of the
+            hyperparameters, which is quick and errs most with few counts or binary responses.
         engine : {"auto", "dense"}
+            Of the Gaussian likelihood.
         draws, tune, chains : int
-            Kept draws and tuning steps a chain, and chains.
+            Kept draws and tuning steps a chain, and chains; with "laplace" draws in all.
         rng : int or numpy.random.Generator, optional
             The same seed gives the same draws.
         progress : bool
@@ -117,22 +152,37 @@ class FieldModel:
         UserWarning
             On divergences, R-hat above 1.01 or fewer than 400 effective draws.
         """
-        from womble import inference
+        from womble import inference as sampling
 
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
-        checked = self._checked(data, value, transform, units)
+        checked = self._checked(data, value, transform, units, exposure, trials)
+        require_inference(self.likelihood, inference, engine, exact="nuts")
+        rng = np.random.default_rng(rng)
+        if checked.response is not None:
+            from womble import latent_model
+
+            return latent_model.fit(
+                latent_model.Latent(self.kernel, self.trend, checked),
+                self.priors,
+                inference=inference,
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                rng=rng,
+                progress=progress,
+            )
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
-        posterior, stats = inference.nuts(
-            inference.hyperparameter_density(chosen, Layout.of(self.kernel), checked, self.priors),
+        posterior, stats = sampling.nuts(
+            sampling.hyperparameter_density(chosen, Layout.of(self.kernel), checked, self.priors),
             draws=draws,
             tune=tune,
             chains=chains,
-            rng=np.random.default_rng(rng),
+            rng=rng,
             progress=progress,
         )
-        inference.warn_of_trouble(posterior, stats)
+        sampling.warn_of_trouble(posterior, stats)
         return Posterior(checked, self.kernel, self.trend, posterior, stats, reason, chosen)
 
     def condition(
@@ -142,39 +192,78 @@ class FieldModel:
         *,
         lengthscale: float | Sequence[float],
         amplitude: float | Sequence[float],
-        noise_sd: float,
+        noise_sd: float | None = None,
+        noise_scale: float | None = None,
+        degrees_of_freedom: float | None = None,
+        dispersion: float | None = None,
+        shape: float | None = None,
         transform: Literal["log"] | None = None,
         units: str | None = None,
+        exposure: Any = None,
+        trials: Any = None,
+        inference: Literal["nuts", "laplace"] = "laplace",
         engine: Literal["auto", "dense"] = "auto",
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
     ) -> Posterior:
-        """The field at given hyperparameters: simple kriging with an integrated trend.
+        """The field at given hyperparameters: with Gaussian noise kriging with integrated trend.
 
         Parameters
         ----------
-        data, value, transform, units, engine
+        data, value, transform, units, exposure, trials, engine
             As in `fit`.
         lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
         amplitude : float, or one for each component of a sum
             Standard deviation of Z, in link units; positive.
         noise_sd : float
-            Standard deviation of the noise, in link units; at least 0.
+            Standard deviation of Gaussian noise, in link units; at least 0.
+        noise_scale, degrees_of_freedom, dispersion, shape : float
+            Of the other likelihoods that have them; positive.
+        inference, draws, tune, chains, rng, progress
+            As in `fit`, for other likelihoods than "gaussian"; only "nuts" draws anything.
 
         Returns
         -------
         Posterior
-            With a single draw of the hyperparameters; its field can be sampled any number of
-            times.
+            With a single draw of the hyperparameters, whose field can be sampled any number of
+            times; from NUTS with a draw of the field each.
 
         Raises
         ------
         ValueError
-            If a hyperparameter is out of range, or the data cannot be used.
+            If a hyperparameter is missing or out of range, or the data cannot be used.
         """
+        checked = self._checked(data, value, transform, units, exposure, trials)
+        require_inference(self.likelihood, inference, engine, exact="laplace")
+        latent = checked.response is not None
+        layout = checked.response.layout(self.kernel) if latent else Layout.of(self.kernel)
+        others = {
+            "noise_sd": noise_sd,
+            "noise_scale": noise_scale,
+            "degrees_of_freedom": degrees_of_freedom,
+            "dispersion": dispersion,
+            "shape": shape,
+        }
         given = given_hyperparameters(
-            Layout.of(self.kernel), lengthscale=lengthscale, amplitude=amplitude, noise_sd=noise_sd
+            layout, lengthscale=lengthscale, amplitude=amplitude, others=others
         )
-        checked = self._checked(data, value, transform, units)
+        if latent:
+            from womble import latent_model
+
+            return latent_model.condition(
+                latent_model.Latent(self.kernel, self.trend, checked),
+                given,
+                inference=inference,
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                rng=np.random.default_rng(rng),
+                progress=progress,
+            )
         chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
         draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
         return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

@@ -14,7 +14,7 @@ from scipy.stats import invgamma
 
 from womble.arrays import FloatArray
 from womble.hyperparameters import PLAIN, Layout
-from womble.laws import HalfNormal, InverseGamma, Law
+from womble.laws import Gamma, HalfNormal, InverseGamma, Law
 from womble.spatial_data import SpatialData
 
 if TYPE_CHECKING:
@@ -43,13 +43,19 @@ class DefaultPriors:
         `lengthscale` has an inverse gamma law with 1% of its mass below the median spacing of
         distinct neighbours (but at least 1/200 of the domain's diameter) and 1% above twice the
         diameter; `amplitude` is half normal with scale two, `noise_sd` with one standard deviation
-        of the data.
+        of the data. Of other likelihoods: `noise_scale` as `noise_sd`; `degrees_of_freedom` gamma
+        with shape 2 and rate 0.1 (Juarez and Steel 2010), 95% between 2.4 and 56; `shape` gamma
+        with shape 2 and rate 0.25, 95% between 1 and 22; `dispersion` half normal with scale 1.
         """
         low, high = lengthscale_range(data.coords)
         of_kind = {
             "lengthscale": InverseGamma(*inverse_gamma(low, high)),
             "amplitude": HalfNormal(2 * data.scaling.scale),
             "noise_sd": HalfNormal(data.scaling.scale),
+            "noise_scale": HalfNormal(data.scaling.scale),
+            "degrees_of_freedom": Gamma(2.0, 0.1),
+            "shape": Gamma(2.0, 0.25),
+            "dispersion": HalfNormal(1.0),
         }
         pairs = zip(layout.names, layout.kinds, strict=True)
         return cls({name: of_kind[kind] for name, kind in pairs})

@@ -12,7 +12,12 @@ import xarray as xr
 
 from womble import kernels
 from womble.engines import choose_engine
+from womble.engines.band import Band
+from womble.engines.base import Engine
+from womble.engines.latent import LatentEngine
+from womble.kernels import Kernel
 from womble.posterior import Posterior
+from womble.response import Response
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
 
@@ -26,6 +31,7 @@ STATISTICS = (
     "n_steps",
     "step_size",
     "acceptance_rate",
+    "effective_draws",
 )
 VERSIONED = ("womble", "pymc", "pytensor", "arviz", "numpy", "scipy")
 
@@ -44,12 +50,17 @@ def save(posterior: Posterior, path: str | Path) -> None:
         }
     )
     ds = ds.merge(posterior.draws, join="exact", compat="override")
+    if data.response is not None:
+        observed = data.response.to_dict()
+        ds.attrs["likelihood"] = observed.pop("likelihood")
+        ds = ds.assign({name: ("observation", x) for name, x in observed.items()})
     if posterior.sample_stats is not None:
-        plain = posterior.sample_stats[list(STATISTICS)]
+        kept = [name for name in STATISTICS if name in posterior.sample_stats]
+        plain = posterior.sample_stats[kept]
         ds = ds.merge(
             plain.rename({name: f"stat_{name}" for name in plain}), join="exact", compat="override"
         )
-    ds.attrs = {
+    ds.attrs |= {
         "format": FORMAT,
         "versions": json.dumps({name: version(name) for name in VERSIONED}),
         "kernel": json.dumps({"name": type(posterior.kernel).__name__, **asdict(posterior.kernel)}),
@@ -65,6 +76,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
             }
         ),
     }
+    if isinstance(posterior._engine, LatentEngine):
+        ds.attrs["band"] = json.dumps(posterior._engine.band.to_dict())
     encoding = {name: {"dtype": "int8"} for name in ds if ds[name].dtype == bool}
     ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
@@ -90,14 +103,15 @@ def load(path: str | Path) -> Posterior:
         rows=ds["rows"].to_numpy(),
         crs=None if crs is None else pyproj.CRS.from_wkt(crs),
         centred=ds.attrs["trend"] != "none",
+        response=_response(ds),
         **about,
     )
     kernel = getattr(kernels, kernel.pop("name"))(**kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
-    engine, _ = choose_engine("dense", kernel, Trend(ds.attrs["trend"]), data)
+    engine = _engine(ds, kernel, data)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
-    if stats:
+    if "diverging" in sample_stats:
         sample_stats["diverging"] = sample_stats["diverging"].astype(bool)
     draws = ds[chains]
     draws.attrs = sample_stats.attrs = {}  # they were the file's
@@ -110,6 +124,26 @@ def load(path: str | Path) -> Posterior:
         ds.attrs["engine"],
         engine,
     )
+
+
+def _response(ds: xr.Dataset) -> Response | None:
+    if "likelihood" not in ds.attrs:
+        return None
+    amounts = {name: ds[name].to_numpy() for name in ("exposure", "trials") if name in ds}
+    return Response(ds.attrs["likelihood"], **amounts)
+
+
+def _engine(ds: xr.Dataset, kernel: Kernel, data: SpatialData) -> Engine:
+    """The engine that the draws came from."""
+    trend = ds.attrs["trend"]
+    if data.response is None:
+        return choose_engine("dense", kernel, Trend(trend), data)[0]
+    from womble.latent_model import Latent
+
+    model = Latent(kernel, trend, data)
+    if "band" not in ds.attrs:
+        return model.sites()
+    return model.with_band(Band.from_dict(json.loads(ds.attrs["band"])))
 
 
 def _read(path: Path) -> xr.Dataset:

@@ -19,6 +19,7 @@ from womble.paths import each_path
 from womble.quantity import LINEAR, QUANTITIES, linear_rows, names_up_to
 
 STATISTICS = ("mean", "sd", "q025", "q50", "q975")
+Link = Literal["log", "logit"]
 LEVELS = (0.025, 0.5, 0.975)
 BOUNDS = ("lower", "upper")
 
@@ -33,7 +34,7 @@ def surface(
     grid: Grid,
     *,
     order: int,
-    scale: Literal["link", "response"],
+    link: Link | None,
     rule: str,
     alpha: float,
     domain: FloatArray,
@@ -52,9 +53,9 @@ def surface(
     grid : Grid
     order : {1, 2}
         Highest derivative that the kernel offers.
-    scale : {"link", "response"}
-        `response` exponentiates each draw; all quantities then come from draws, and mean and sd
-        are NaN, as the moments of a log-normal mixture need not exist.
+    link : {"log", "logit"} or None
+        What is undone in each draw; all quantities then come from draws. Of "log" mean and sd are
+        NaN, as the moments of a log-normal mixture need not exist.
     rule, alpha
         See `womble.decision`; "simultaneous" on the link scale only.
     domain : array, shape (2, 2)
@@ -68,7 +69,7 @@ def surface(
         See `womble.Posterior.surface`.
     """
     names = names_up_to(order)
-    found = _statistics(ensemble, grid.points, names, order, scale, rng, progress)
+    found = _statistics(ensemble, grid.points, names, order, link, rng, progress)
     signed = [name for name in names if QUANTITIES[name].signed]
     covering: dict[str, Band] = {}
     if rule == "simultaneous":
@@ -94,7 +95,7 @@ def surface(
         coords["bound"] = list(BOUNDS)
     over = "over all cells" if covering else "per cell"
     ds = xr.Dataset(variables, coords)
-    return describe(ds, grid, scale, attributes, f"{rule}, alpha = {alpha:g}, {over}")
+    return describe(ds, grid, link, attributes, f"{rule}, alpha = {alpha:g}, {over}")
 
 
 def surface_draws(
@@ -102,7 +103,7 @@ def surface_draws(
     grid: Grid,
     *,
     order: int,
-    scale: Literal["link", "response"],
+    link: Link | None,
     domain: FloatArray,
     attributes: Mapping[str, str | None],
     rng: np.random.Generator,
@@ -122,8 +123,8 @@ def surface_draws(
 
     def values(path: Path) -> FloatArray:
         jets = path.jets(grid.points, order)
-        if scale == "response":
-            jets = jet.exponentiate(jets)
+        if link is not None:
+            jets = jet.unlink(jets, link)
         return np.stack([QUANTITIES[name].of(jets) for name in names])
 
     found = each_path(values, ensemble, domain, rng, "surface draws", progress)
@@ -133,7 +134,7 @@ def surface_draws(
     np.degrees(arrays["gradient_direction"], out=arrays["gradient_direction"])
     variables = {name: (("draw", "y", "x"), array) for name, array in arrays.items()}
     coords = {"draw": np.arange(ensemble.size), "y": grid.y, "x": grid.x}
-    ds = describe(xr.Dataset(variables, coords), grid, scale, attributes)
+    ds = describe(xr.Dataset(variables, coords), grid, link, attributes)
     ds["gradient_direction"].attrs["comment"] = "counter-clockwise from the x axis"
     ds.attrs["comment"] = "each draw is one function of location, the same in all variables"
     return ds
@@ -155,7 +156,7 @@ def _statistics(
     points: FloatArray,
     names: list[str],
     order: int,
-    scale: str,
+    link: Link | None,
     rng: np.random.Generator,
     progress: bool,
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
@@ -165,7 +166,7 @@ def _statistics(
     parts = []
     for i, tile in enumerate(tiles):
         label = f"surface {i + 1}/{len(tiles)}"
-        parts.append(_of_tile(ensemble, tile, names, order, scale, rng, label, progress))
+        parts.append(_of_tile(ensemble, tile, names, order, link, rng, label, progress))
     return {
         name: tuple(np.concatenate([part[name][i] for part in parts], axis=-1) for i in (0, 1))
         for name in names
@@ -177,21 +178,21 @@ def _of_tile(
     points: FloatArray,
     names: list[str],
     order: int,
-    scale: str,
+    link: Link | None,
     rng: np.random.Generator,
     label: str,
     progress: bool,
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """The same for a tile of points, all draws at once."""
-    linear = [name for name in names if name in LINEAR and scale == "link"]
+    linear = [name for name in names if name in LINEAR and link is None]
     drawn = [name for name in names if name not in linear]
     rows = linear_rows(linear, order)
 
     def one(f: Conditional, stream: np.random.Generator) -> tuple[FloatArray, ...]:
         mean, covariance = f.groups(points[:, None, :], order)
         draws = draw_normal(mean, covariance, ensemble.repeats, stream)
-        if scale == "response":
-            draws = jet.exponentiate(draws)
+        if link is not None:
+            draws = jet.unlink(draws, link)
         values = np.stack([QUANTITIES[name].of(draws) for name in drawn])
         if not linear:
             return (values,)
@@ -200,7 +201,7 @@ def _of_tile(
 
     results = list(zip(*ensemble.map(one, rng, label, progress), strict=True))
     values = np.concatenate(results[0], axis=1)
-    out = {name: _of_draws(name, values[i], scale) for i, name in enumerate(drawn)}
+    out = {name: _of_draws(name, values[i], link) for i, name in enumerate(drawn)}
     if linear:
         means, sds = np.stack(results[1]), np.stack(results[2])
         moments, quantiles = mixture.moments(means, sds), mixture.quantiles(means, sds, LEVELS)
@@ -210,7 +211,7 @@ def _of_tile(
     return out
 
 
-def _of_draws(name: str, draws: FloatArray, scale: str) -> tuple[FloatArray, FloatArray]:
+def _of_draws(name: str, draws: FloatArray, link: Link | None) -> tuple[FloatArray, FloatArray]:
     """Statistics (5, p) and probability of being positive (p,) of draws (S, p)."""
     if name == "gradient_direction":
         resultant = np.exp(1j * draws).mean(axis=0)
@@ -220,7 +221,7 @@ def _of_draws(name: str, draws: FloatArray, scale: str) -> tuple[FloatArray, Flo
         statistics = np.concatenate([[np.angle(resultant), spread], nothing])
         return np.degrees(statistics), np.full(draws.shape[1], np.nan)
     moments = np.stack([draws.mean(axis=0), draws.std(axis=0)])
-    if scale == "response":
+    if link == "log":
         moments[:] = np.nan
     return np.concatenate([moments, np.quantile(draws, LEVELS, axis=0)]), (draws > 0).mean(axis=0)
 

@@ -15,7 +15,6 @@ Rasmussen and Williams (2006), sec. 3.4 and 5.5.1, algorithms 3.1 and 5.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -23,6 +22,7 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from womble.arrays import FloatArray
+from womble.hyperparameters import State
 from womble.likelihoods import Likelihood, Terms
 
 # Newton's steps double the digits: the last one leaves far less than this behind.
@@ -117,6 +117,15 @@ def find_mode(
                 evidence = height - np.log(np.diag(factor)).sum()
                 return Mode(x, eta, terms, factor, float(evidence))
     return None
+
+
+def no_mode(state: State) -> ValueError:
+    """The error of a mode that is not found."""
+    scales = ", ".join(f"{s.lengthscale:.3g} and {s.amplitude:.3g}" for s in state.scales)
+    return ValueError(
+        "the mode of the field is not found at scaled lengthscale and amplitude "
+        f"{scales}. Give a smaller amplitude, or check the responses for outliers."
+    )
 
 
 def _climb(
@@ -294,5 +303,3 @@ def _by_parameters(terms: Terms, variance: FloatArray, pulled: FloatArray) -> Fl
     """By the likelihood's parameters: directly, through W, and through the mode (k,)."""
     direct = terms.value_by.sum(axis=1) - 0.5 * terms.information_by @ variance
     return direct + terms.slope_by @ pulled
-
-

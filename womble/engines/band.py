@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.covariance import Scale
+from womble.covariance import Scale, parts
 from womble.engines.fourier import NEGLIGIBLE, Tail, Torus, image_distance
 from womble.kernels import Kernel
 
@@ -31,7 +32,7 @@ from womble.kernels import Kernel
 TAIL_SHARE = 1e-3
 # Correlation of two jet components with their nearest image, at opposite ends of the domain, at the
 # longest plausible lengthscale.
-IMAGE_CORRELATION = 1e-3
+IMAGE_CORRELATION = 1e-2
 # Waves at most: a factor of their precision, which Laplace's approximation and the metric of NUTS
 # need, then takes 0.1 s and 11 MB.
 MOST_WAVES = 1200
@@ -64,21 +65,34 @@ class Band:
     def of(
         cls, kernel: Kernel, coords: FloatArray, shortest: float, longest: float, most: int
     ) -> Band:
-        """The band for data at `coords` (n, d) and lengthscales in a range, of at most `most` waves.
+        """The band for data at `coords` (n, d) and lengthscales in a range.
 
-        The disc is as wide as the tail's share asks for at the shortest, if that many waves will
-        do; otherwise as wide as they reach.
+        Of at most about `most` features. The disc is as wide as the tail's share asks for at the
+        shortest, if that many will do; otherwise as wide as they reach.
         """
         low, high = coords.min(axis=0), coords.max(axis=0)
         margin = MARGIN * (high - low).max()
         domain = np.stack([low - margin, high + margin])
         d, order = coords.shape[1], 2 if kernel.differentiability > 2 else 1
-        period = np.ptp(domain, axis=0) + image_distance(kernel, order, IMAGE_CORRELATION) * longest
-        enough = kernel.frequency_beyond(TAIL_SHARE, 0.0, d, 0) / shortest
+        images = [image_distance(k, order, IMAGE_CORRELATION) for k in kernel.components]
+        period = np.ptp(domain, axis=0) + max(images) * longest
+        beyond = [k.frequency_beyond(TAIL_SHARE, 0.0, d, 0) for k in kernel.components]
+        enough = max(beyond) / shortest
         # Lattice points have density prod(period / 2 pi); an interval or a disc.
         unit_ball = {1: 2.0, 2: np.pi}[d]
         affordable = 2 * np.pi * (most / unit_ball / np.prod(period)) ** (1 / d)
         return cls(domain, period, float(min(enough, affordable)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `from_dict` reads it."""
+        arrays = {"domain": self.domain.tolist(), "period": self.period.tolist()}
+        return arrays | {"cutoff": self.cutoff}
+
+    @classmethod
+    def from_dict(cls, stated: dict[str, Any]) -> Band:
+        """From what `to_dict` wrote."""
+        arrays = (np.array(stated[name]) for name in ("domain", "period"))
+        return cls(*arrays, stated["cutoff"])
 
     @cached_property
     def indices(self) -> npt.NDArray[np.int64]:
@@ -110,16 +124,21 @@ class Band:
         radius = np.linalg.norm(self.frequencies, axis=1)
         return np.concatenate([[0.0], radius, radius])
 
-    def variances(self, kernel: Kernel, scale: Scale) -> FloatArray:
-        """Prior variance of each feature's coefficient, S / prod(period), shape (M,)."""
-        d = len(self.period)
-        density = kernel.spectral_density(scale.lengthscale * self._radius, d)
-        return scale.amplitude**2 * scale.lengthscale**d / np.prod(self.period) * density
+    def variances(self, kernel: Kernel, scales: tuple[Scale, ...]) -> FloatArray:
+        """Prior variance S / prod(period) of each coefficient, by component, shape (K, M)."""
+        d, volume = len(self.period), np.prod(self.period)
+        rows = []
+        for component, scale in parts(kernel, scales):
+            density = component.spectral_density(scale.lengthscale * self._radius, d)
+            rows.append(scale.amplitude**2 * scale.lengthscale**d / volume * density)
+        return np.stack(rows)
 
-    def stretch(self, kernel: Kernel, scale: Scale) -> FloatArray:
-        """Derivative of the logarithm of `variances` by that of the lengthscale, shape (M,)."""
+    def stretches(self, kernel: Kernel, scales: tuple[Scale, ...]) -> FloatArray:
+        """Derivative of the logarithm of `variances` by that of its lengthscale, shape (K, M)."""
         d = len(self.period)
-        return d + kernel.spectral_slope(scale.lengthscale * self._radius, d)
+        pairs = parts(kernel, scales)
+        slopes = [k.spectral_slope(scale.lengthscale * self._radius, d) for k, scale in pairs]
+        return d + np.stack(slopes)
 
     def jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the features at `points` (p, d), shape (p, c, M)."""
@@ -146,20 +165,33 @@ class Band:
         return out
 
     def tail_share(self, kernel: Kernel, lengthscale: float, order: int) -> float:
-        """Share of the variance of derivatives of this order that lies beyond the disc."""
+        """Share of the variance of derivatives of this order that lies beyond the disc.
+
+        Of one component with this lengthscale.
+        """
         d, cutoff = len(self.period), self.cutoff * lengthscale
         parts = (kernel.spectral_moment(beyond, d, 2 * order) for beyond in (cutoff, 0.0))
         return float(np.divide(*parts))
 
     def tail_waves(
-        self, kernel: Kernel, scale: Scale, shift: tuple[float, float] = (0.5, 0.0)
+        self, kernel: Kernel, scales: tuple[Scale, ...], shift: tuple[float, float] = (0.5, 0.0)
     ) -> tuple[FloatArray, FloatArray]:
-        r"""Frequencies (d, J) beyond the disc and the sd (J,) of cosine and sine of each.
+        """Frequencies (d, J) beyond the disc and the sd (J,) of cosine and sine of each.
+
+        With a `shift` uniform in [0, 1)^2 their covariance is in expectation that of the spectrum
+        beyond the disc.
+        """
+        found = [self._tail_of(*part, shift) for part in parts(kernel, scales)]
+        frequencies, sds = zip(*found, strict=True)
+        return np.concatenate(frequencies, axis=1), np.concatenate(sds)
+
+    def _tail_of(
+        self, kernel: Kernel, scale: Scale, shift: tuple[float, float]
+    ) -> tuple[FloatArray, FloatArray]:
+        """The same of one component; J = 0 where its tail is negligible.
 
         Radii at equal steps of their law, proportional to S |w|^(d - 1 + power) beyond the cutoff
         R, each with the spectral mass M(R) |w|^-power / J; directions turn by the golden section.
-        With a `shift` uniform in [0, 1)^2 the covariance is in expectation that of the spectrum
-        beyond the disc; J = 0 where that is negligible.
 
         References
         ----------
@@ -179,17 +211,19 @@ class Band:
         mass = kernel.spectral_moment(cutoff, d, power) * radius**-power / TAIL_FREQUENCIES
         return directions * radius / scale.lengthscale, scale.amplitude * np.sqrt(mass)
 
-    def draw_tail(self, kernel: Kernel, scale: Scale, rng: np.random.Generator) -> Tail:
+    def draw_tail(
+        self, kernel: Kernel, scales: tuple[Scale, ...], rng: np.random.Generator
+    ) -> Tail:
         """A prior function of the spectrum beyond the disc."""
-        frequencies, sd = self.tail_waves(kernel, scale, tuple(rng.random(2)))
+        frequencies, sd = self.tail_waves(kernel, scales, tuple(rng.random(2)))
         noise = rng.standard_normal((2, len(sd)))
         return Tail(self.centre, frequencies, sd * (noise[0] + 1j * noise[1]))
 
     def tail_jets(
-        self, kernel: Kernel, scale: Scale, points: FloatArray, order: int
+        self, kernel: Kernel, scales: tuple[Scale, ...], points: FloatArray, order: int
     ) -> FloatArray:
         """Features (p, c, 2 J) whose products are the tail's prior covariances."""
-        frequencies, sd = self.tail_waves(kernel, scale)
+        frequencies, sd = self.tail_waves(kernel, scales)
         return wave_jets(frequencies.T, points - self.centre, order) * np.tile(sd, 2)
 
 

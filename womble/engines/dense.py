@@ -196,6 +196,16 @@ class DenseConditional:
     whitener: FloatArray  # L^-1 with K = L L': products with it run twice as fast as solves
     weights: FloatArray  # K^-1 y
 
+    @property
+    def values(self) -> FloatArray:
+        """y, shape (n,)."""
+        return self.engine.values
+
+    @property
+    def noise_sd(self) -> FloatArray | float:
+        """Of y, shape (n,) or one for all."""
+        return self.theta.noise_sd
+
     def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
         return COEFFICIENT_SD * self.engine.trend.jets(points, order)

@@ -10,13 +10,15 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
+from womble.engines.band import MARGIN
 from womble.engines.base import Target
 from womble.engines.fourier import FourierPath
 from womble.functional import Functional
 from womble.trend import COEFFICIENT_SD
 
 if TYPE_CHECKING:
-    from womble.engines.latent import LatentEngine, State
+    from womble.engines.latent import LatentEngine
+    from womble.hyperparameters import State
 
 # Numbers in the largest array of one block of points, 16 MB; at least so many points, as each block
 # reads the whole factor.
@@ -86,13 +88,13 @@ class LatentConditional:
         if self.whitener is not None:
             weights = weights + self.whitener.T @ rng.standard_normal(len(weights))
         coefficients, of_trend = self._coefficients(weights)
-        tail = engine.band.draw_tail(engine.kernel, self.state.scale, rng)
+        tail = engine.band.draw_tail(engine.kernel, self.state.scales, rng)
         series = FourierPath(engine.band.torus, engine.band.series(coefficients), tail)
         return LatentPath(engine, series, of_trend)
 
     def _coefficients(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Of the waves (M,), and of the trend's basis (k,)."""
-        scaled = weights * self.engine.sds(self.state.scale)
+        scaled = weights * self.engine.sds(self.state.scales)
         waves, trend = np.split(scaled, [self.engine.band.size])
         return waves, COEFFICIENT_SD * trend * (self.target == "surface")
 
@@ -107,7 +109,7 @@ class LatentConditional:
         engine = self.engine
         trend = engine.trend.jets(points, order) * COEFFICIENT_SD * (self.target == "surface")
         waves = engine.band.jets(points, order)
-        return np.concatenate([waves, trend], axis=-1) * engine.sds(self.state.scale)
+        return np.concatenate([waves, trend], axis=-1) * engine.sds(self.state.scales)
 
     def _whiten(self, X: FloatArray) -> FloatArray:
         """X L'^-1 for rows X, which it overwrites."""
@@ -118,7 +120,7 @@ class LatentConditional:
         """Prior covariance of the tail's jets within groups (g, k, d), shape (g, k c, k c)."""
         g, k, d = points.shape
         engine = self.engine
-        T = engine.band.tail_jets(engine.kernel, self.state.scale, points.reshape(-1, d), order)
+        T = engine.band.tail_jets(engine.kernel, self.state.scales, points.reshape(-1, d), order)
         T = T.reshape(g, k * T.shape[1], T.shape[-1])
         return T @ T.transpose(0, 2, 1)
 
@@ -132,7 +134,7 @@ class LatentConditional:
             weights = functional.weights[:, b.start * c : b.stop * c]
             jets = self._features(nodes[b], order)
             X = X + weights @ jets.reshape(-1, jets.shape[-1])
-            tail = engine.band.tail_jets(engine.kernel, self.state.scale, nodes[b], order)
+            tail = engine.band.tail_jets(engine.kernel, self.state.scales, nodes[b], order)
             T = T + weights @ tail.reshape(-1, tail.shape[-1])
         mean = X @ self.weights
         return mean, T if self.whitener is None else np.hstack([self._whiten(X), T])
@@ -147,8 +149,6 @@ class LatentConditional:
         slack = 1e-9 * (high - low)
         outside = ((points < low - slack) | (points > high + slack)).any(axis=1)
         if outside.any():
-            from womble.engines.band import MARGIN
-
             raise ValueError(
                 f"{outside.sum()} of {len(points)} points lie more than {MARGIN:.0%} of the data's "
                 "longest side outside of their bounding box, where the waves of this fit repeat. "

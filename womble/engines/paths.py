@@ -116,9 +116,9 @@ def draw_path(
     priors = component_priors(engine.kernel, theta.scales, domain)
     drawn = [prior.draw(rng) for prior in priors]
     b0 = rng.standard_normal(engine.trend_basis.shape[1])
-    e = theta.noise_sd * rng.standard_normal(len(engine.values))
+    e = conditional.noise_sd * rng.standard_normal(len(conditional.values))
     field = sum(path.jets(engine.coords, 0)[:, 0] for path in drawn)
-    residual = engine.values - engine.trend_basis @ b0 - field - e
+    residual = conditional.values - engine.trend_basis @ b0 - field - e
     v = conditional.whitener.T @ (conditional.whitener @ residual)
     trend_weights = None
     if conditional.target == "surface":
@@ -147,11 +147,11 @@ def update_error(conditional: DenseConditional, prior: FourierPrior) -> float:
 
     Infinite where there is no noise.
     """
-    engine, theta = conditional.engine, conditional.theta
-    if theta.noise_sd == 0:
+    engine, noise_sd = conditional.engine, np.min(conditional.noise_sd)
+    if noise_sd == 0:
         return np.inf
     cells = np.floor(engine.coords * prior.torus.edge / (2 * np.pi))
     _, counts = np.unique(cells, axis=0, return_counts=True)
     share = counts.max() * prior.tail_share(0)
-    misfit = 1 + engine.values @ conditional.weights / len(engine.values)
-    return float(prior.scale.amplitude / theta.noise_sd * np.sqrt(share * misfit))
+    misfit = 1 + conditional.values @ conditional.weights / len(conditional.values)
+    return float(prior.scale.amplitude / noise_sd * np.sqrt(share * misfit))

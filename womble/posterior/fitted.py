@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from womble.arrays import FloatArray
 from womble.engines.base import Engine, Target
 from womble.engines.ensemble import Ensemble
 from womble.grid import Grid
-from womble.hyperparameters import Layout
+from womble.hyperparameters import IN_LINK_UNITS, Layout
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData, require_same_crs
 
@@ -46,6 +46,8 @@ class Fitted:
     @cached_property
     def layout(self) -> Layout:
         """Names and order of the hyperparameters."""
+        if self.data.response is not None:
+            return self.data.response.layout(self.kernel)
         return Layout.of(self.kernel, anisotropic="anisotropy_1" in self.draws)
 
     @property
@@ -58,21 +60,23 @@ class Fitted:
     def summary(self) -> pd.DataFrame:
         """Hyperparameters: mean, sd, 2.5, 50 and 97.5 % quantiles, units, ESS and R-hat.
 
-        ESS and R-hat are NaN where the hyperparameters were given.
+        ESS and R-hat are NaN where the hyperparameters were given; of importance samples ESS is
+        that of the weights, and R-hat NaN.
         """
         import pandas as pd
 
         from womble.inference import diagnostics
 
+        stats = self.sample_stats
         link, length = self.data.difference_units, self.data.coordinate_units
-        units = {"lengthscale": length, "amplitude": link, "noise_sd": link, "anisotropy": "1"}
-        found = {} if self.given else diagnostics(self.draws)
+        units = {"lengthscale": length} | dict.fromkeys(IN_LINK_UNITS, link)
+        found = {} if self.given else diagnostics(self.draws[[*self.layout.names]], stats)
         rows = {}
         for name, kind in zip(self.layout.names, self.layout.kinds, strict=True):
             x = self.draws[name].to_numpy().ravel()
             low, middle, high = np.quantile(x, [0.025, 0.5, 0.975])
             rows[name] = {"mean": x.mean(), "sd": x.std(), "q025": low, "q50": middle}
-            rows[name] |= {"q975": high, "units": units[kind] or ""}
+            rows[name] |= {"q975": high, "units": units.get(kind, "1") or ""}
             for key in ("ess_bulk", "ess_tail", "r_hat"):
                 rows[name][key] = float(found[key][name]) if found else np.nan
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("hyperparameter")
@@ -99,20 +103,29 @@ class Fitted:
         scaling = self.data.scaling
         layout, units = self.layout, self.layout.units(scaling)
         table = np.stack([self.draws[name].to_numpy().ravel() for name in layout.names], axis=1)
+        repeats = 1
         if self.given:
-            thetas, repeats = table, samples or DEFAULT_SAMPLES
+            chosen, repeats = np.arange(len(table)), samples or DEFAULT_SAMPLES
         elif samples is None:
             every = np.linspace(0, len(table) - 1, min(len(table), DEFAULT_SAMPLES))
-            thetas, repeats = table[every.round().astype(int)], 1
+            chosen = every.round().astype(int)
         elif samples > len(table):
             raise ValueError(
                 f"`samples` must be at most the number of posterior draws, {len(table)}; got "
                 f"{samples}. Fit with more draws."
             )
         else:
-            thetas, repeats = table[rng.choice(len(table), samples, replace=False)], 1
-        thetas = [layout.theta(row) for row in thetas / units]
+            chosen = rng.choice(len(table), samples, replace=False)
+        thetas = [layout.theta(row) for row in table[chosen] / units]
+        if "weights" in self.draws:
+            weights = self.draws["weights"].to_numpy().reshape(len(table), -1)[chosen]
+            thetas = [replace(theta, weights=w) for theta, w in zip(thetas, weights, strict=True)]
         return Ensemble(self._engine, scaling, thetas, repeats, target)
+
+    @property
+    def _count(self) -> int:
+        """Number of posterior draws."""
+        return self.draws.sizes["chain"] * self.draws.sizes["draw"]
 
     @property
     def order(self) -> int:
@@ -145,7 +158,7 @@ class Fitted:
 
     def _line_samples(self, samples: int | None) -> int:
         """200 by default, or all draws if there are fewer."""
-        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self.draws["noise_sd"].size)
+        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self._count)
         return most if samples is None else samples
 
     def _box(self, grid: Grid) -> FloatArray:
@@ -162,10 +175,7 @@ class Fitted:
 
         return 0.05 * domain_diameter(self.data.coords) if min_length is None else min_length
 
-    def _field_name(self, response: bool) -> str:
-        name = self.data.name
-        return f"log {name}" if self.data.transform == "log" and not response else name
-
     def _source(self) -> str:
-        how = "given hyperparameters" if self.given else "NUTS"
+        sampled = "NUTS" if "diverging" in (self.sample_stats or ()) else "importance sampling"
+        how = "given hyperparameters" if self.given else sampled
         return f"womble: {self.kernel!r}, {self.trend} trend, {how}, n = {len(self.data.values)}"
