@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.ensemble import WORKERS
-from womble.inference import INITIAL_WEIGHT, sample
+from womble.inference import sample
 from womble.joint_density import JointDensity
 from womble.laplace import NormalApproximation
 from womble.log_density import HyperparameterDensity
@@ -138,8 +138,8 @@ def joint_draws(
 ) -> tuple[FloatArray, FloatArray, dict[str, xr.DataArray], xr.Dataset]:
     """Coordinates q and weights of the joint posterior by NUTS, a chain from each of `begin`.
 
-    Its coordinates are standard normal as far as Laplace's approximation holds; each one's variance
-    is adapted from there.
+    Its coordinates are standard normal as far as Laplace's approximation holds, so that only the
+    step size is adapted: a variance for each of a thousand weights would be noise.
 
     Returns
     -------
@@ -148,17 +148,16 @@ def joint_draws(
     axes : dict
     sample_stats : xarray.Dataset
     """
-    from pymc.step_methods.hmc.quadpotential import QuadPotentialDiagAdapt
+    from pymc.step_methods.hmc.quadpotential import QuadPotentialDiag
 
-    size = density.size
     points, axes, stats = sample(
         density,
-        QuadPotentialDiagAdapt(size, np.zeros(size), np.ones(size), INITIAL_WEIGHT),
+        QuadPotentialDiag(np.ones(density.size)),
         begin,
         draws=draws,
         tune=tune,
         seed=int(rng.integers(2**31)),
         progress=progress,
     )
-    q, weights = density.split(points)
-    return q, weights, axes, stats
+    weights = np.apply_along_axis(density.weights, -1, points)
+    return density.coordinates(points), weights, axes, stats

@@ -65,16 +65,20 @@ class LatentEngine:
 
     def sds(self, scales: tuple[Scale, ...]) -> FloatArray:
         """Prior standard deviation of each feature's coefficient, shape (m,)."""
+        return self._sds(self.band.variances(self.kernel, scales))
+
+    def _sds(self, variances: FloatArray) -> FloatArray:
         out = np.ones(self.size)
-        out[: self.band.size] = np.sqrt(self.band.variances(self.kernel, scales).sum(axis=0))
+        out[: self.band.size] = np.sqrt(variances.sum(axis=0))
         return out
 
-    def log_sd_derivatives(self, scales: tuple[Scale, ...]) -> FloatArray:
-        """Of the logarithm of `sds`, by lengthscale and amplitude of each component in turn.
+    def sds_and_slopes(self, scales: tuple[Scale, ...]) -> tuple[FloatArray, FloatArray]:
+        """`sds`, and derivatives of their logarithms by each component's lengthscale and amplitude.
 
         Returns
         -------
-        array, shape (2 * components, m)
+        sds : array, shape (m,)
+        slopes : array, shape (2 * components, m)
         """
         variances = self.band.variances(self.kernel, scales)
         # A wave far out may have no variance left in double precision: nothing depends on it.
@@ -85,7 +89,7 @@ class LatentEngine:
         for c, (scale, share, stretch) in enumerate(zip(scales, shares, stretches, strict=True)):
             out[2 * c, : self.band.size] = 0.5 * share * stretch / scale.lengthscale
             out[2 * c + 1, : self.band.size] = share / scale.amplitude
-        return out
+        return self._sds(variances), out
 
     def design(self, state: State) -> FloatArray:
         """F, where eta = F w, shape (n, m)."""
@@ -101,13 +105,13 @@ class LatentEngine:
         gradient : array, shape (k,)
             In the order of `LatentLayout`.
         """
-        F, parameters = self.design(state), np.array(state.parameters)
+        sds, slopes = self.sds_and_slopes(state.scales)
+        F, parameters = self.features * sds, np.array(state.parameters)
         found = find_mode(ByWeights(F), self.likelihood, parameters)
         if found is None:
             return -np.inf, np.zeros(2 * len(state.scales) + len(parameters))
         by_logarithm, by_parameters = gradient_by_weights(F, found)
-        by_scales = self.log_sd_derivatives(state.scales) @ by_logarithm
-        return found.log_evidence, np.concatenate([by_scales, by_parameters])
+        return found.log_evidence, np.concatenate([slopes @ by_logarithm, by_parameters])
 
     def peak(self, state: State) -> tuple[FloatArray, FloatArray]:
         """The mode of the weights given the hyperparameters (m,), and W (n,) there.
