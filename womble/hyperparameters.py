@@ -183,14 +183,15 @@ def given_hyperparameters(
     *,
     lengthscale: float | Sequence[float],
     amplitude: float | Sequence[float],
-    others: Mapping[str, float | None],
+    noise_sd: float | None = None,
+    others: Mapping[str, float | None] | None = None,
 ) -> dict[str, float]:
     """What a user gives, by name and checked.
 
     Parameters
     ----------
     others : mapping of str to float or None
-        Those of any likelihood; None where not given.
+        Those of other likelihoods than the Gaussian; None where not given.
 
     Raises
     ------
@@ -198,6 +199,7 @@ def given_hyperparameters(
         If there are not as many numbers as the kernel has components, one is missing or too many,
         or one is out of range.
     """
+    others = {"noise_sd": noise_sd} | dict(others or {})
     wanted = layout.names[2 * layout.components :]
     stated = [name for name, number in others.items() if number is not None]
     if sorted(stated) != sorted(wanted):

@@ -13,7 +13,14 @@ from womble.engines import choose_engine
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
 from womble.posterior import Posterior
-from womble.response import LikelihoodName, check_likelihood, per_row, require_inference, response
+from womble.response import (
+    LikelihoodName,
+    check_likelihood,
+    per_row,
+    require_inference,
+    require_no_transform,
+    response,
+)
 from womble.spatial_data import SpatialData, spatial_data
 from womble.trend import Trend
 
@@ -83,12 +90,13 @@ class FieldModel:
         trials: Any,
     ) -> SpatialData:
         """The data, centred unless the field has mean 0."""
+        require_no_transform(self.likelihood, transform)
         checked = spatial_data(data, value, transform=transform, units=units)
         amounts = {
             name: per_row(data, given, checked.rows, name)
             for name, given in (("exposure", exposure), ("trials", trials))
         }
-        of = response(self.likelihood, checked.values, checked.name, transform, **amounts)
+        of = response(self.likelihood, checked.values, checked.name, **amounts)
         return replace(checked, centred=self.trend != "none", response=of)
 
     def fit(
@@ -242,14 +250,17 @@ class FieldModel:
         latent = checked.response is not None
         layout = checked.response.layout(self.kernel) if latent else Layout.of(self.kernel)
         others = {
-            "noise_sd": noise_sd,
             "noise_scale": noise_scale,
             "degrees_of_freedom": degrees_of_freedom,
             "dispersion": dispersion,
             "shape": shape,
         }
         given = given_hyperparameters(
-            layout, lengthscale=lengthscale, amplitude=amplitude, others=others
+            layout,
+            lengthscale=lengthscale,
+            amplitude=amplitude,
+            noise_sd=noise_sd,
+            others=others,
         )
         if latent:
             from womble import latent_model

@@ -138,6 +138,21 @@ def require_inference(likelihood: str, inference: str, engine: str, exact: str) 
         )
 
 
+def require_no_transform(likelihood: str, transform: str | None) -> None:
+    """Refuse a transform beside a likelihood that has a link.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    if likelihood != "gaussian" and transform is not None:
+        raise ValueError(
+            f"`transform` must be None with likelihood={likelihood!r}, whose link is "
+            f"{LIKELIHOODS[likelihood].link!r}; got {transform!r}."
+        )
+
+
 def per_row(data: Any, given: Any, rows: npt.NDArray[np.intp], name: str) -> FloatArray | None:
     """A column of `data`, or numbers for each of its rows, at the rows that were kept; or None.
 
@@ -173,7 +188,6 @@ def response(
     likelihood: str,
     values: FloatArray,
     name: str,
-    transform: str | None,
     exposure: FloatArray | None,
     trials: FloatArray | None,
 ) -> Response | None:
@@ -198,11 +212,6 @@ def response(
             )
     if likelihood == "gaussian":
         return None
-    if transform is not None:
-        raise ValueError(
-            f"`transform` must be None with likelihood={likelihood!r}, whose link is "
-            f"{LIKELIHOODS[likelihood].link!r}; got {transform!r}."
-        )
     if likelihood == "binomial" and trials is None:
         raise ValueError(
             "likelihood='binomial' needs `trials`, a column or one number for each row; got None. "

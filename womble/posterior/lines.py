@@ -258,6 +258,12 @@ class Lines(Fitted):
         from womble.vector import line_settings
 
         self._require_plane("null_test()")
+        if self.data.response is not None:
+            raise ValueError(
+                "null_test() simulates Gaussian data; this field was fitted with "
+                f"likelihood={self.data.response.likelihood!r}. Judge its lines by their "
+                "probability."
+            )
         if replicates < 19:
             raise ValueError(
                 f"`replicates` must be at least 19, for p-values down to 0.05; got {replicates}."
