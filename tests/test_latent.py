@@ -110,11 +110,15 @@ def test_mean_jets_and_paths_are_functions(given, sampled, name):
     step = 0.4  # a hundredth of the lengthscale: truncation 1e-8 / 480 of a sixth derivative
     differences = difference_jets(lambda s: f.mean(s, 0)[:, 0], POINTS, 2, step)
     npt.assert_allclose(f.mean(POINTS, 2), differences, atol=1e-7)
+    # Paths have waves far shorter than the lengthscale, down to 0.5 m or so in the tail.
+    step = 0.01
     for of in (post, sampled):
         path = of.paths(samples=2, rng=3, **QUIET).paths[0]
-        differences = difference_jets(lambda s, p=path: p.jets(s, 0)[:, 0], POINTS, 2, step)
-        # Paths have waves far shorter than the lengthscale: (w step)^4 / 480 for w step = 0.2.
-        npt.assert_allclose(path.jets(POINTS), differences, atol=2e-5)
+        differences = difference_jets(lambda s, p=path: p.jets(s, 0)[:, 0], POINTS, 1, step)
+        npt.assert_allclose(path.jets(POINTS, 1), differences, atol=1e-6)
+        differences = difference_jets(lambda s, p=path: p.jets(s, 1)[:, 1], POINTS, 1, step)
+        hessian = path.jets(POINTS)[:, [3, 4]]
+        npt.assert_allclose(hessian, differences[:, 1:], atol=1e-5)
 
 
 def test_paths_have_the_moments(given):

@@ -32,12 +32,13 @@ def plausible_lengthscales(
     density: HyperparameterDensity, modes: list[NormalApproximation]
 ) -> tuple[float, float]:
     """Shortest and longest scaled lengthscale within PLAUSIBLE sds of a mode."""
+    lengths = np.array([kind == "lengthscale" for kind in density.layout.kinds])
     ends = []
     for found in modes:
         reach = PLAUSIBLE * np.sqrt(np.diag(found.covariance))
         for q in (found.mode - reach, found.mode + reach):
-            ends.append(density.theta(q)[0] / density.units[0])
-    return min(ends), max(ends)
+            ends.extend((density.theta(q) / density.units)[lengths])
+    return float(min(ends)), float(max(ends))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,12 @@ from womble.engines.approximation import (
     BySites,
     ByWeights,
     find_mode,
-    gradient_by_weights,
     no_mode,
     precision_factor,
 )
 from womble.engines.band import Band
 from womble.engines.base import Target
+from womble.engines.evidence import gradient_by_weights
 from womble.engines.latent_field import LatentConditional
 from womble.hyperparameters import State
 from womble.kernels import Kernel

@@ -58,16 +58,15 @@ class LatentConditional:
         g, k, d = points.shape
         self._require_inside(points.reshape(-1, d))
         size = k * jet.size(d, order)
-        mean, covariance = np.empty((g, size)), np.empty((g, size, size))
+        mean = self._series(self.weights, points.reshape(-1, d), order).reshape(g, size)
+        covariance = np.empty((g, size, size))
         # Single points are all alike, as the tail is stationary: one stands for them.
         alike = self._tail(points[:1], order) if k == 1 else None
         for b in self._blocks(g, size):
             covariance[b] = self._tail(points[b], order) if alike is None else alike
-            X = self._features(points[b].reshape(-1, d), order)
-            X = X.reshape(-1, size, X.shape[-1])
-            mean[b] = X @ self.weights
             if self.whitener is not None:
-                Y = self._whiten(X.reshape(-1, X.shape[-1])).reshape(X.shape)
+                X = self._features(points[b].reshape(-1, d), order)
+                Y = self._whiten(X.reshape(-1, X.shape[-1])).reshape(-1, size, X.shape[-1])
                 covariance[b] += Y @ Y.transpose(0, 2, 1)
         return mean, covariance
 
@@ -129,14 +128,15 @@ class LatentConditional:
         engine, nodes, order = self.engine, functional.nodes, functional.order
         self._require_inside(nodes)
         c = functional.weights.shape[1] // len(nodes)
+        mean = functional.apply(self._series(self.weights, nodes, order))
         X, T = 0.0, 0.0
         for b in self._blocks(len(nodes), c):
             weights = functional.weights[:, b.start * c : b.stop * c]
-            jets = self._features(nodes[b], order)
-            X = X + weights @ jets.reshape(-1, jets.shape[-1])
+            if self.whitener is not None:
+                jets = self._features(nodes[b], order)
+                X = X + weights @ jets.reshape(-1, jets.shape[-1])
             tail = engine.band.tail_jets(engine.kernel, self.state.scales, nodes[b], order)
             T = T + weights @ tail.reshape(-1, tail.shape[-1])
-        mean = X @ self.weights
         return mean, T if self.whitener is None else np.hstack([self._whiten(X), T])
 
     def _blocks(self, count: int, components: int) -> list[slice]:

@@ -14,9 +14,10 @@ from scipy.linalg.lapack import dtrtri
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
-from womble.engines.approximation import BySites, Mode, find_mode, gradient_by_sites, no_mode
+from womble.engines.approximation import BySites, Mode, find_mode, no_mode
 from womble.engines.base import Target
 from womble.engines.dense import RADIALS, DenseConditional, DenseEngine
+from womble.engines.evidence import gradient_by_sites
 from womble.hyperparameters import State, Theta
 from womble.kernels import Kernel
 from womble.likelihoods import Likelihood
