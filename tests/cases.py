@@ -9,9 +9,10 @@ import numpy as np
 from scipy.special import gamma, kv, ndtri
 
 from womble import jet
-from womble.kernels import Matern, SquaredExponential
+from womble.kernels import Matern, RationalQuadratic, SquaredExponential
 
-KERNELS = [Matern(1.5), Matern(2.5), Matern(3.3), Matern(3.5), Matern(4.5), SquaredExponential()]
+WITH_PATHS = [Matern(1.5), Matern(2.5), Matern(3.3), Matern(3.5), Matern(4.5), SquaredExponential()]
+KERNELS = [*WITH_PATHS, RationalQuadratic(2.3)]
 WITH_HESSIAN = [kernel for kernel in KERNELS if kernel.differentiability > 2]
 TRENDS = ["none", "constant", "linear", "quadratic"]
 TARGETS = ["surface", "process"]
@@ -30,6 +31,8 @@ def correlation(kernel, z):
     z = np.asarray(z, dtype=float)
     if isinstance(kernel, SquaredExponential):
         return np.exp(-0.5 * z**2)
+    if isinstance(kernel, RationalQuadratic):
+        return (1 + z**2 / (2 * kernel.alpha)) ** -kernel.alpha
     nu = kernel.nu
     # 1e-8 stands for 0: 1 - rho is of order z^2, below rounding there.
     x = np.sqrt(2 * nu) * np.maximum(z, 1e-8)
@@ -45,6 +48,10 @@ def exact_radial(kernel, z, order, power=0):
 def _exact_derivative(kernel, z, order, precision):  # precision: part of the key
     if isinstance(kernel, SquaredExponential):
         return (-1) ** order * mp.exp(-(z**2) / 2)
+    if isinstance(kernel, RationalQuadratic):  # as a function of w = z^2 / 2, D = d/dw
+        alpha = mp.mpf(kernel.alpha)
+        front = mp.rf(alpha, order) / (-alpha) ** order
+        return front * (1 + z**2 / (2 * alpha)) ** (-alpha - order)
     nu = mp.mpf(kernel.nu)
     x = mp.sqrt(2 * nu) * z
     front = mp.mpf(2) ** (1 - nu) / mp.gamma(nu) * (-2 * nu) ** order

@@ -18,7 +18,7 @@ from womble.covariance import (
 )
 from womble.functional import Functional
 from womble.functional_covariance import functional_covariance, functional_cross_covariance
-from womble.kernels import Kernel, Matern
+from womble.kernels import Kernel, Matern, RationalQuadratic
 
 SCALE = Scale(amplitude=1.3, lengthscale=0.7)
 EPS = np.finfo(float).eps
@@ -109,15 +109,18 @@ def test_partials_are_continuous_at_zero(kernel):
 @pytest.mark.parametrize("kernel", KERNELS, ids=repr)
 def test_prior_jet_at_a_point(kernel):
     # k_j(0) = sigma^2 / l^(2 j) D^j rho(0); for Matern D rho(0) = -nu / (nu - 1) and
-    # D^2 rho(0) = nu^2 / ((nu - 1)(nu - 2)), for the squared exponential -1 and 1.
+    # D^2 rho(0) = nu^2 / ((nu - 1)(nu - 2)), for the squared exponential -1 and 1, for the
+    # rational quadratic -1 and 1 + 1 / alpha.
     nu, order = kernel.differentiability, highest_order(kernel)
     V = jet_covariance(kernel, SCALE, np.zeros(2), order)
-    smooth = np.isinf(nu)
+    smooth, kurtosis = np.isinf(nu), 1.0
+    if isinstance(kernel, RationalQuadratic):
+        kurtosis += 1 / kernel.alpha
     k0 = SCALE.amplitude**2
     k1 = -k0 / SCALE.lengthscale**2 * (1 if smooth else nu / (nu - 1))
     expected = np.diag([k0, -k1, -k1])
     if order == 2:
-        k2 = k0 / SCALE.lengthscale**4 * (1 if smooth else nu**2 / ((nu - 1) * (nu - 2)))
+        k2 = k0 / SCALE.lengthscale**4 * (kurtosis if smooth else nu**2 / ((nu - 1) * (nu - 2)))
         full = np.zeros((6, 6))
         full[:3, :3] = expected
         full[3:, 3:] = [[3 * k2, 0, k2], [0, k2, 0], [k2, 0, 3 * k2]]

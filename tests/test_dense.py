@@ -19,16 +19,18 @@ from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
 from womble import jet
-from womble.covariance import Scale, jet_covariance
+from womble.covariance import Scale, jet_covariance, parts
 from womble.engines import dense
 from womble.engines.dense import DenseEngine
 from womble.functional import Functional
-from womble.hyperparameters import PLAIN, Theta
-from womble.kernels import Matern, SquaredExponential
+from womble.hyperparameters import PLAIN, Layout, Theta
+from womble.kernels import Matern, RationalQuadratic, SquaredExponential
 from womble.trend import COEFFICIENT_SD, Trend
 
 SCALE = Scale(amplitude=1.1, lengthscale=0.8)
 THETA = Theta((SCALE,), noise_sd=0.3)
+SUM = Matern(3.5) + RationalQuadratic(1.5) + Matern(2.5)
+SUMMED = Theta((SCALE, Scale(0.7, 0.4), Scale(0.5, 0.3)), noise_sd=0.3)
 # On and around a circle of radius 1.2, so that its inside is clear of data.
 ANGLES = 2 * np.pi * np.arange(24) / 24
 RADII = 1.2 + 0.15 * np.cos(5 * ANGLES)
@@ -36,9 +38,14 @@ COORDS = RADII[:, None] * np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
 VALUES = np.sin(2 * COORDS[:, 0]) + COORDS[:, 1] + 0.3 * np.random.default_rng(0).normal(size=24)
 POINTS = np.array([[0.1, -0.2], [-0.35, 0.3], [0.4, 0.45]])  # at least 0.3 from the data
 
-every_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+every_kernel = pytest.mark.parametrize("kernel", [*KERNELS, SUM], ids=repr)
+every_plain_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=repr)
 every_trend = pytest.mark.parametrize("trend", TRENDS)
 every_target = pytest.mark.parametrize("target", TARGETS)
+
+
+def theta_of(kernel):
+    return SUMMED if kernel == SUM else THETA
 
 
 def engine_of(kernel, trend, coords=COORDS, values=VALUES):
@@ -48,14 +55,16 @@ def engine_of(kernel, trend, coords=COORDS, values=VALUES):
 def data_covariance(kernel, trend, theta, coords=COORDS):
     """K from the definition: sigma^2 rho + tau^2 I + H B H'."""
     H = Trend(trend).jets(coords, 0)[:, 0]
-    rho = correlation(kernel, cdist(coords, coords) / theta.scales[0].lengthscale)
+    r = cdist(coords, coords)
+    each = parts(kernel, theta.scales)
+    Z = sum(s.amplitude**2 * correlation(k, r / s.lengthscale) for k, s in each)
     noise = theta.noise_sd**2 * np.eye(len(coords))
-    return theta.scales[0].amplitude ** 2 * rho + noise + COEFFICIENT_SD**2 * H @ H.T
+    return Z + noise + COEFFICIENT_SD**2 * H @ H.T
 
 
-def brute_force(kernel, trend, target, points, order, theta=THETA, coords=COORDS, values=VALUES):
+def brute_force(kernel, trend, target, points, order, coords=COORDS, values=VALUES):
     """Joint mean (p c,) and covariance of jets at `points` by the formula for normals."""
-    everywhere = np.concatenate([points, coords])
+    theta, everywhere = theta_of(kernel), np.concatenate([points, coords])
     V = jet_covariance(kernel, theta.scales, everywhere[:, None] - everywhere, order)
     c = V.shape[-1]
     V = V.transpose(0, 2, 1, 3).reshape(len(everywhere) * c, -1)
@@ -76,8 +85,8 @@ def brute_force(kernel, trend, target, points, order, theta=THETA, coords=COORDS
 @every_kernel
 @every_trend
 def test_log_likelihood_is_the_normal_log_density(kernel, trend):
-    value, _ = engine_of(kernel, trend).log_likelihood(THETA)
-    K = data_covariance(kernel, trend, THETA)
+    value, _ = engine_of(kernel, trend).log_likelihood(theta_of(kernel))
+    K = data_covariance(kernel, trend, theta_of(kernel))
     expected = multivariate_normal(np.zeros(len(K)), K).logpdf(VALUES)
     # The condition number is about 1e4 (trend variance 100 against noise 0.09).
     npt.assert_allclose(value, expected, rtol=1e-10)
@@ -86,14 +95,16 @@ def test_log_likelihood_is_the_normal_log_density(kernel, trend):
 @every_kernel
 @every_trend
 def test_gradient_of_log_likelihood_is_its_difference(kernel, trend):
-    engine = engine_of(kernel, trend)
-    _, gradient = engine.log_likelihood(THETA)
-    step, at = 1e-4, PLAIN.vector(THETA)
+    engine, layout = engine_of(kernel, trend), Layout.of(kernel)
+    _, gradient = engine.log_likelihood(theta_of(kernel))
+    step, at = 1e-4, layout.vector(theta_of(kernel))
+    assert gradient.shape == at.shape
+    axes = np.eye(len(at))
     for i, exact in enumerate(gradient):
 
         def central(step, i=i):
             plus, minus = (
-                engine.log_likelihood(PLAIN.theta(at + h * np.eye(3)[i]))[0] for h in (step, -step)
+                engine.log_likelihood(layout.theta(at + h * axes[i]))[0] for h in (step, -step)
             )
             return (plus - minus) / (2 * step)
 
@@ -140,7 +151,7 @@ def test_moments_are_those_of_the_conditional_normal(kernel, trend, target, monk
     monkeypatch.setattr(dense, "BLOCK_ENTRIES", 6 * 24 * 2)  # blocks of two points, then one
     order = highest_order(kernel)
     points = np.concatenate([POINTS, COORDS[:1], COORDS[1:2] + 1e-9])  # at and next to data too
-    conditional = engine_of(kernel, trend).condition(THETA, target)
+    conditional = engine_of(kernel, trend).condition(theta_of(kernel), target)
     mean, covariance = brute_force(kernel, trend, target, points, order)
     sd = np.sqrt(np.diag(covariance))
     c = jet.size(2, order)
@@ -165,7 +176,7 @@ def test_joint_law_of_a_functional_is_that_of_its_sums(kernel, target):
     mean, covariance = brute_force(kernel, "quadratic", target, POINTS, order)
     weights = csr_array(random_array((4, len(mean)), density=0.5, rng=rng))
     W = weights.toarray()
-    conditional = engine_of(kernel, "quadratic").condition(THETA, target)
+    conditional = engine_of(kernel, "quadratic").condition(theta_of(kernel), target)
     actual = conditional.joint(Functional(POINTS, weights, order))
     sd = np.sqrt(np.diag(W @ covariance @ W.T))
     npt.assert_allclose(actual[0] / sd, W @ mean / sd, atol=1e-9)
@@ -178,7 +189,7 @@ def test_joint_law_of_a_functional_is_that_of_its_sums(kernel, target):
 @every_trend
 @every_target
 def test_mean_jets_are_differences_of_the_mean(kernel, trend, target):
-    conditional = engine_of(kernel, trend).condition(THETA, target)
+    conditional = engine_of(kernel, trend).condition(theta_of(kernel), target)
     order, step = highest_order(kernel), 0.02
     differences = difference_jets(lambda s: conditional.mean(s, 0)[:, 0], POINTS, order, step)
     # Extrapolated: step^4 / 480 f^(6), with |f^(6)| below 10^3 at 0.3 or more from the data.
@@ -187,13 +198,13 @@ def test_mean_jets_are_differences_of_the_mean(kernel, trend, target):
     )
 
 
-@every_kernel
+@every_plain_kernel
 @every_trend
 @every_target
 def test_covariance_of_separate_jets_is_the_difference_of_covariances(kernel, trend, target):
     # The covariance of values is smooth away from the data and from the diagonal.
     order, pair = highest_order(kernel), POINTS[1:]
-    conditional = engine_of(kernel, trend).condition(THETA, target)
+    conditional = engine_of(kernel, trend).condition(theta_of(kernel), target)
     c = jet.size(2, order)
     actual = conditional.groups(pair[None], order)[1][0][:c, c:]
 
@@ -212,13 +223,13 @@ def test_covariance_of_separate_jets_is_the_difference_of_covariances(kernel, tr
     assert (np.abs(actual) <= np.outer(*sd)).all()
 
 
-@every_kernel
+@every_plain_kernel
 @every_target
 def test_covariance_of_a_jet_is_the_limit_of_differences(kernel, target):
     # On the diagonal k has the cusp |h|^(2 nu): the covariance of central differences of orders
     # a and b converges like step^p, p = min(2, 2 nu - a - b). One extrapolation takes that off.
     order, point = highest_order(kernel), POINTS[:1]
-    conditional = engine_of(kernel, "linear").condition(THETA, target)
+    conditional = engine_of(kernel, "linear").condition(theta_of(kernel), target)
     actual = conditional.groups(point[None], order)[1][0]
 
     def plain(step):

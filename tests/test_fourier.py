@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.testing as npt
 import pytest
-from cases import KERNELS, highest_order, standard_bound
+from cases import WITH_PATHS, highest_order, standard_bound
 from scipy.integrate import quad
 
 from womble import jet
@@ -11,14 +11,14 @@ from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale, jet_covariance
 from womble.engines import fourier
 from womble.engines.fourier import FourierPrior, Tail, image_distance
-from womble.kernels import Kernel, Matern, SquaredExponential
+from womble.kernels import Matern, RationalQuadratic, SquaredExponential
 
 DOMAIN = np.array([[-1.0, -0.5], [1.0, 0.5]])
 SCALE = Scale(amplitude=1.3, lengthscale=0.3)
 # Opposite corners, close pairs and pairs in between.
 POINTS = np.array([[-1.0, -0.5], [1.0, 0.5], [0.0, 0.0], [0.01, 0.004], [0.3, -0.2], [0.31, -0.2]])
 
-every_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+every_kernel = pytest.mark.parametrize("kernel", WITH_PATHS, ids=repr)
 
 
 def few_modes(monkeypatch, count):
@@ -59,17 +59,8 @@ def test_moments_are_prior_variances(kernel):
 
 
 def test_a_kernel_without_a_tail_in_closed_form_is_refused():
-    class Rational(Kernel):
-        differentiability = np.inf
-
-        def radial(self, z, order, power=0):
-            return (-2.0) ** order * z**power * (1 + z**2) ** -(1.0 + order)
-
-        def spectral_density(self, frequency, dimension):
-            raise NotImplementedError
-
-    with pytest.raises(ValueError, match=r"no closed form .* Use Matern"):
-        FourierPrior(Rational(), SCALE, DOMAIN).draw(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"RationalQuadratic.* no closed form .* Use Matern"):
+        FourierPrior(RationalQuadratic(1.0), SCALE, DOMAIN).draw(np.random.default_rng(0))
 
 
 @every_kernel

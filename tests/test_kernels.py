@@ -12,7 +12,7 @@ from scipy.special import j0
 
 from womble import jet
 from womble.covariance import _recipe
-from womble.kernels import Matern, SquaredExponential
+from womble.kernels import Matern, RationalQuadratic, SquaredExponential, Sum
 
 # Every product z^power D^order rho that covariances of jets are made of.
 TERMS = _recipe(tuple(jet.components(2, 4))).terms
@@ -161,6 +161,32 @@ def test_nu_outside_its_range_is_refused(nu):
 def test_a_kernel_too_rough_names_the_remedy(kernel, order, what):
     with pytest.raises(ValueError, match=rf"do not have {what}. Use .* nu > {order}"):
         kernel.require_derivatives(order)
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, np.inf, np.nan])
+def test_alpha_outside_its_range_is_refused(alpha):
+    with pytest.raises(ValueError, match="`alpha` must be positive and finite; got"):
+        RationalQuadratic(alpha)
+
+
+def test_a_sum_is_its_components():
+    one, two, three = Matern(3.5), SquaredExponential(), Matern(1.5)
+    both = one + two
+    assert both == Sum((one, two))
+    assert (both + three).components == (one + (two + three)).components == (one, two, three)
+    assert repr(both + three) == "Matern(nu=3.5) + SquaredExponential() + Matern(nu=1.5)"
+    assert (both.differentiability, (both + three).differentiability) == (3.5, 1.5)
+    with pytest.raises(ValueError, match=r"Matern\(nu=1.5\) has no .* do not have a Hessian"):
+        (both + three).require_derivatives(2)
+
+
+def test_what_is_no_sum():
+    with pytest.raises(ValueError, match="a Sum has at least two components; got 1"):
+        Sum((Matern(2.5),))
+    with pytest.raises(TypeError, match=r"components of a Sum must be plain kernels.*got 2\.5"):
+        Sum((Matern(2.5), 2.5))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        Matern(2.5) + 1.0
 
 
 def test_derivatives_that_exist_are_allowed():

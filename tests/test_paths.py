@@ -7,7 +7,7 @@ import numpy.testing as npt
 import pytest
 from cases import highest_order, standard_bound
 
-from womble import FieldModel, Matern, SquaredExponential, jet
+from womble import FieldModel, Matern, RationalQuadratic, SquaredExponential, jet
 from womble.engines import fourier, paths
 from womble.engines.dense import DenseEngine
 from womble.engines.ensemble import Ensemble
@@ -72,6 +72,28 @@ def test_paths_have_the_posterior_law(kernel, target, update, monkeypatch):
     for groups, found in ((POINTS[:, None], jets[:, :20]), (PAIRS, jets[:, 20:])):
         mean, covariance = exact(post, groups, target)
         assert_moments(found.reshape(samples, *mean.shape), mean, covariance)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, np.inf], ids=["kernel", "band"])
+def test_paths_of_a_sum_have_the_posterior_law(tolerance, monkeypatch):
+    monkeypatch.setattr(fourier, "MOST_MODES", 61)
+    monkeypatch.setattr(paths, "UPDATE_TOLERANCE", tolerance)
+    kernel = Matern(2.5) + SquaredExponential()
+    post = posterior(kernel, lengthscale=[400.0, 150.0], amplitude=[3.0, 1.0], noise_sd=0.6)
+    drawn = post.paths(samples=800, rng=1, progress=False)
+    components = drawn.paths[0].scaled.components
+    assert [part.kernel_weights is None for part in components] == [tolerance > 0] * 2
+    assert components[0].fourier.torus.period[0] > components[1].fourier.torus.period[0]
+    mean, covariance = exact(post, PAIRS)
+    jets = drawn.jets(PAIRS.reshape(-1, 2))
+    assert_moments(jets.reshape(800, *mean.shape), mean, covariance)
+
+
+def test_the_rational_quadratic_has_moments_but_no_paths():
+    post = posterior(RationalQuadratic(1.5) + Matern(2.5), lengthscale=[300, 99], amplitude=[3, 1])
+    assert np.isfinite(post.jet_moments(POINTS)[1]).all()
+    with pytest.raises(ValueError, match=r"RationalQuadratic.* no closed form .* Use Matern"):
+        post.paths(samples=2, progress=False)
 
 
 def test_on_a_line():

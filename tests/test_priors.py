@@ -9,12 +9,13 @@ from scipy.stats import halfnorm, invgamma, lognorm
 
 from womble import inference
 from womble.engines import choose_engine
-from womble.hyperparameters import PLAIN
+from womble.hyperparameters import PLAIN, Layout
 from womble.kernels import Matern
 from womble.log_density import ClosedForm, Compiled
 from womble.priors import (
     DefaultPriors,
     check_priors,
+    divided_range,
     domain_diameter,
     inverse_gamma,
     lengthscale_range,
@@ -77,6 +78,25 @@ def test_lengthscale_range_is_spacing_and_twice_the_diameter():
     npt.assert_allclose(lengthscale_range(repeated), expected, rtol=1e-14)
 
 
+def test_components_share_the_range_out_the_longest_first():
+    assert divided_range(2.0, 50.0, 1) == [(2.0, 50.0)]
+    npt.assert_allclose(divided_range(1.0, 1000.0, 2), [(10, 1000), (1, 100)], rtol=1e-12)
+    npt.assert_allclose(divided_range(1.0, 1e4, 3), [(100, 1e4), (10, 1000), (1, 100)], rtol=1e-12)
+
+
+def test_lengthscales_of_a_sum_keep_their_order_under_the_default_priors(data):
+    laws = DefaultPriors.of(data, Layout(2, True)).laws
+    assert tuple(laws) == Layout(2, True).names
+    rng = np.random.default_rng(6)
+    long, short = (
+        invgamma(laws[name].alpha, scale=laws[name].beta).rvs(20_000, random_state=rng)
+        for name in ("lengthscale_1", "lengthscale_2")
+    )
+    assert np.mean(long > short) > 0.9
+    low, high = lengthscale_range(data.coords)
+    npt.assert_allclose([np.mean(short < low), np.mean(long > high)], 0.01, atol=4 * 7e-4)
+
+
 def test_clustered_sites_have_a_floor():
     rng = np.random.default_rng(1)
     centres = rng.uniform(0, 100, (10, 2))
@@ -133,11 +153,12 @@ def test_gradient_is_that_of_the_log_density(data, engine, case):
     npt.assert_allclose(density(at)[1], numeric, atol=1e-6)
 
 
-def test_default_priors_by_hand_are_those_of_pymc(data):
-    default = DefaultPriors.of(data)
+@pytest.mark.parametrize("layout", [PLAIN, Layout(2, True)], ids=["plain", "all"])
+def test_default_priors_by_hand_are_those_of_pymc(data, layout):
+    default = DefaultPriors.of(data, layout)
     by_hand, by_pymc = ClosedForm(default), Compiled(default.as_pymc())
     rng = np.random.default_rng(5)
-    for q in by_hand.start + rng.uniform(-2, 2, (20, 3)):
+    for q in by_hand.start + rng.uniform(-2, 2, (20, len(layout.names))):
         for ours, theirs in zip(by_hand.at(q), by_pymc.at(q), strict=True):
             npt.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
 

@@ -6,7 +6,6 @@ from itertools import product
 import numpy as np
 import numpy.testing as npt
 import pytest
-from scipy.integrate import quad
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import (
     RBF,
@@ -22,7 +21,6 @@ from sklearn.gaussian_process.kernels import (
 
 import womble as wb
 from womble import jet
-from womble.interop import rational_quadratic
 
 # Central differences of order 8 on offsets -4 .. 4.
 FIRST = np.array([1 / 280, -4 / 105, 1 / 5, -4 / 5, 0, 4 / 5, -1 / 5, 4 / 105, -1 / 280])
@@ -224,15 +222,6 @@ def test_noise_alone_leaves_no_field():
     mean, covariance = wb.from_sklearn(gpr).jet_moments(X)
     assert not mean.any()
     assert not covariance.any()
-
-
-@pytest.mark.parametrize("z", [0.0, 0.4, 2.5])
-def test_rational_quadratic_spectrum_integrates_back(z):
-    kernel = rational_quadratic.RationalQuadratic(1.3)
-    # Where the closed form starts, 0 x infinity at w = 0: what is left out is below 1e-8.
-    start, weight = 1e-9, {"weight": "cos", "wvar": z} if z > 0 else {}
-    density, _ = quad(lambda w: kernel.spectral_density(w, 1) / np.pi, start, np.inf, **weight)
-    npt.assert_allclose(density, kernel.radial(z, 0), rtol=1e-6)
 
 
 def regressor(kernel, d=2):

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.testing as npt
 import pytest
 import xarray as xr
-from conftest import TRUTH
 
 import womble as wb
 from womble.grid import Grid
@@ -54,12 +53,24 @@ def test_a_fit_comes_back(fitted, grid, tmp_path):
 
 @pytest.mark.parametrize(
     ("kernel", "trend"),
-    [(wb.Matern(2.7), "linear"), (wb.SquaredExponential(), "none")],
-    ids=["Matern", "SquaredExponential"],
+    [
+        (wb.Matern(2.7), "linear"),
+        (wb.SquaredExponential(), "none"),
+        (wb.RationalQuadratic(0.8), "constant"),
+        (wb.Matern(3.5) + wb.SquaredExponential() + wb.Matern(2.5), "constant"),
+    ],
+    ids=["Matern", "SquaredExponential", "RationalQuadratic", "Sum"],
 )
 def test_given_hyperparameters_come_back(zinc, grid, tmp_path, kernel, trend):
+    shares = np.array([1.0, 0.5, 0.4])[: len(kernel.components)]
     post = wb.FieldModel(kernel=kernel, trend=trend).condition(
-        zinc, "zinc", transform="log", engine="dense", **(TRUTH | {"amplitude": 0.3})
+        zinc,
+        "zinc",
+        transform="log",
+        engine="dense",
+        lengthscale=30.0 * shares,
+        amplitude=0.3 * shares,
+        noise_sd=0.5,
     )
     loaded = there_and_back(post, str(tmp_path / "given.nc"))
     assert_same_data(loaded.data, post.data)

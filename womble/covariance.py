@@ -26,7 +26,7 @@ from womble.compiled.pairs import (
     sums_of_products,
     weighted_sums,
 )
-from womble.kernels import Kernel
+from womble.kernels import Correlation, Kernel
 
 # Pairs of points treated at a time, so that the handful of arrays in play stay in cache.
 PAIRS_PER_BLOCK = 16_384
@@ -46,7 +46,7 @@ class Scale:
 Scales = Scale | tuple[Scale, ...]
 
 
-def parts(kernel: Kernel, scale: Scales) -> list[tuple[Kernel, Scale]]:
+def parts(kernel: Kernel, scale: Scales) -> list[tuple[Correlation, Scale]]:
     """The components of a kernel, each with its Scale: their covariances add up."""
     scales = (scale,) if isinstance(scale, Scale) else scale
     return list(zip(kernel.components, scales, strict=True))
@@ -115,11 +115,13 @@ def _recipe(wanted: tuple[Indices, ...]) -> _Recipe:
 
 
 @cache
-def _closed_forms(kernel: Kernel, wanted: tuple[Indices, ...]) -> ExponentialPolynomials | None:
+def _closed_forms(
+    kernel: Correlation, wanted: tuple[Indices, ...]
+) -> ExponentialPolynomials | None:
     return kernel.exponential_polynomials(_recipe(wanted).terms)
 
 
-def _compiled_loop(kernel: Kernel, scale: Scale, wanted: tuple[Indices, ...]) -> tuple | None:
+def _compiled_loop(kernel: Correlation, scale: Scale, wanted: tuple[Indices, ...]) -> tuple | None:
     """The radial functions and products of `wanted` for `womble.compiled`; None if it cannot."""
     closed, recipe = _closed_forms(kernel, wanted), _recipe(wanted)
     if closed is None:
@@ -155,7 +157,7 @@ def partials(
 
 
 def _add_partials(
-    kernel: Kernel, scale: Scale, h: FloatArray, wanted: tuple[Indices, ...], out: FloatArray
+    kernel: Correlation, scale: Scale, h: FloatArray, wanted: tuple[Indices, ...], out: FloatArray
 ) -> None:
     """Add the partial derivatives of one component's covariance to `out`."""
     recipe = _recipe(wanted)
@@ -191,7 +193,7 @@ def pair_partials(
 
 
 def _add_pair_partials(
-    kernel: Kernel,
+    kernel: Correlation,
     scale: Scale,
     s: FloatArray,
     t: FloatArray,

@@ -194,15 +194,16 @@ def measures(pieces: Segments, rows: np.ndarray, resolution: float, order: int) 
     if order == 2:
         blocks = [(row, by_gradient + [zero] * 3), (row + count, by_hessian)]
     found = _functional(nodes, blocks, order * count, order)
-    found = replace(
-        found, panels=_panels(rows[segment], (pieces.length / panels)[segment], order, NODES)
-    )
+    lengths, tangents = (pieces.length / panels)[segment], pieces.tangent
+    found = replace(found, panels=_panels(rows[segment], lengths, tangents[segment], order, NODES))
     if len(np.unique(rows)) == len(rows):
-        found = replace(found, segments=_panels(rows, pieces.length, order, 0))
+        found = replace(found, segments=_panels(rows, pieces.length, tangents, order, 0))
     return found
 
 
-def _panels(row: np.ndarray, lengths: FloatArray, order: int, nodes: int) -> Panels:
+def _panels(
+    row: np.ndarray, lengths: FloatArray, tangents: FloatArray, order: int, nodes: int
+) -> Panels:
     """The panels of gradient measures, then those of curvature measures."""
     count, m = row.max() + 1, len(row)
     return Panels(
@@ -211,6 +212,7 @@ def _panels(row: np.ndarray, lengths: FloatArray, order: int, nodes: int) -> Pan
         np.tile(lengths, order),
         np.ones(order * m),
         nodes,
+        np.tile(tangents, (order, 1)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csc_array, csr_array, eye_array, kron
 
 from womble import jet
 from womble.arrays import FloatArray
@@ -34,7 +34,7 @@ class Entries(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Panels:
-    """Straight pieces over which rows of a Functional integrate a derivative along the normal.
+    """Straight pieces over which rows of a Functional integrate a derivative along a direction.
 
     The covariance of what is integrated has a cusp where two points of one panel meet, which no
     quadrature in both points resolves well; knowing the panels, `covariance` integrates it exactly.
@@ -44,13 +44,17 @@ class Panels:
     row : int array, shape (m,)
         The row that each panel is part of.
     order : int array, shape (m,)
-        1 integrates grad f . n, 2 integrates n' Hess f n.
+        1 integrates grad f . n, 2 integrates n' Hess f n, n a unit vector.
     length : array, shape (m,)
         In coordinate units.
     weight : array, shape (m,)
         What the integral is multiplied by.
     nodes : int
         Gauss-Legendre nodes on each; of no account for whole segments.
+    tangent : array, shape (m, 2), optional
+        Unit vectors along the pieces; needed by `mapped` alone.
+    along : array, shape (m,), optional
+        Cosine of the angle between n and the piece; None where n is its normal.
     """
 
     row: npt.NDArray[np.intp]
@@ -58,6 +62,24 @@ class Panels:
     length: FloatArray
     weight: FloatArray
     nodes: int
+    tangent: FloatArray | None = None
+    along: FloatArray | None = None
+
+    def mapped(self, matrix: FloatArray) -> Panels:
+        """The same pieces for g with f(s) = g(matrix @ s), where n is the normal of each.
+
+        grad f . n = grad g . M n and dl = dl' / |M t|, with M n no longer orthogonal to M t.
+        """
+        tx, ty = self.tangent.T
+        tangent, normal = self.tangent @ matrix.T, np.column_stack([ty, -tx]) @ matrix.T
+        stretch, size = np.linalg.norm(tangent, axis=1), np.linalg.norm(normal, axis=1)
+        return replace(
+            self,
+            length=self.length * stretch,
+            weight=self.weight * size**self.order / stretch,
+            tangent=None,
+            along=np.sum(tangent * normal, axis=1) / (stretch * size),
+        )
 
     def rescaled(self, length: float, units: FloatArray) -> Panels:
         """The same pieces for a field of coordinates divided by `length`.
@@ -129,6 +151,17 @@ class Functional:
     def apply(self, jets: FloatArray) -> FloatArray:
         """The rows for given jets at the nodes, shape (m, c) -> (q,) or (m, c, k) -> (q, k)."""
         return self.weights @ jets.reshape(self.weights.shape[1], *jets.shape[2:])
+
+    def mapped(self, matrix: FloatArray) -> Functional:
+        """The same rows for g, where f(s) = g(matrix @ s), shape (d, d)."""
+        chain = jet.chain_rule(matrix, self.order)
+        weights = self.weights @ kron(eye_array(len(self.nodes)), chain, format="csr")
+        panels, segments = (
+            None if pieces is None else pieces.mapped(matrix)
+            for pieces in (self.panels, self.segments)
+        )
+        nodes = self.nodes @ matrix.T
+        return Functional(nodes, csr_array(weights), self.order, panels, segments)
 
     def rescaled(self, origin: FloatArray, length: float, units: FloatArray) -> Functional:
         """The same rows for a field g of scaled coordinates.

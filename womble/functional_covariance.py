@@ -10,7 +10,7 @@ from womble.arrays import FloatArray
 from womble.compiled.rows import weighted_pairs, weighted_rows
 from womble.covariance import PAIRS_PER_BLOCK, Scale, Scales, pair_partials, parts, union
 from womble.functional import Functional, Panels
-from womble.kernels import Kernel
+from womble.kernels import Correlation, Kernel
 
 # Gauss-Legendre nodes for the variance of one panel: exact to rounding on half a lengthscale.
 FINE_NODES = 20
@@ -80,7 +80,7 @@ def segment_variances(kernel: Kernel, scale: Scales, segments: Panels) -> FloatA
     return sum(_segment_variances(*part, segments) for part in parts(kernel, scale))
 
 
-def _segment_variances(kernel: Kernel, scale: Scale, segments: Panels) -> FloatArray:
+def _segment_variances(kernel: Correlation, scale: Scale, segments: Panels) -> FloatArray:
     """Those of one component."""
     panels = int(np.ceil(2 * segments.length.max() / scale.lengthscale))
     t, weights = _towards_zero()
@@ -92,23 +92,32 @@ def _segment_variances(kernel: Kernel, scale: Scale, segments: Panels) -> FloatA
 
 
 def _integrals(
-    kernel: Kernel, scale: Scale, panels: Panels, share: FloatArray, weights: FloatArray
+    kernel: Correlation, scale: Scale, panels: Panels, share: FloatArray, weights: FloatArray
 ) -> FloatArray:
-    r"""Sums of covariances of normal derivatives at distances `share` of each panel, shape (m,).
+    r"""Sums of covariances of derivatives along n at distances `share` of each panel, shape (m,).
 
-    On a straight line h is orthogonal to n: the normal derivatives have covariances
-    :math:`c_1 = -(\sigma / \ell)^2 D \rho` and :math:`c_2 = 3 (\sigma / \ell^2)^2 D^2 \rho`, and
-    none with each other; and
+    With b the cosine of the angle between n and the line, 0 for its normal, the derivatives have
+    covariances
+
+    .. math:: c_1 = -(\sigma / \ell)^2 (D \rho + b^2 z^2 D^2 \rho), \qquad
+              c_2 = (\sigma / \ell^2)^2 (3 D^2 \rho + 6 b^2 z^2 D^3 \rho + b^4 z^4 D^4 \rho),
+
+    and those of the first with the second are odd, so that their integral is 0; and
 
     .. math:: \int_0^p \int_0^p c(|s - t|)\, ds\, dt = 2 \int_0^p (p - t)\, c(t)\, dt,
 
     whose integrand is smooth.
     """
     variance = np.empty(len(panels.row))
-    for order, factor in ((1, -1.0), (2, 3.0)):
+    for order, factors in ((1, (-1.0, -1.0)), (2, (3.0, 6.0, 1.0))):
         of = panels.order == order
-        if of.any():
-            z = panels.length[of, None] * share / scale.lengthscale
-            variance[of] = factor * kernel.radial(z, order) @ weights
+        if not of.any():
+            continue
+        z = panels.length[of, None] * share / scale.lengthscale
+        variance[of] = factors[0] * kernel.radial(z, order) @ weights
+        if panels.along is not None:
+            for k, factor in enumerate(factors[1:], 1):
+                part = factor * kernel.radial(z, order + k, 2 * k) @ weights
+                variance[of] += panels.along[of] ** (2 * k) * part
     units = panels.weight * panels.length * scale.amplitude / scale.lengthscale**panels.order
     return units**2 * variance

@@ -9,6 +9,7 @@ from math import exp, hypot, log
 
 import numpy as np
 
+from womble.anisotropy import pair_of
 from womble.arrays import FloatArray
 from womble.covariance import Scale
 from womble.kernels import Kernel
@@ -114,6 +115,8 @@ class Layout:
 
 PLAIN = Layout()
 
+# Hyperparameters of every kernel, and of anisotropic models.
+SHAPE = ("lengthscale", "amplitude", "anisotropy")
 # Hyperparameters in the units of the link scale.
 IN_LINK_UNITS = ("amplitude", "noise_sd", "noise_scale")
 
@@ -185,6 +188,7 @@ def given_hyperparameters(
     amplitude: float | Sequence[float],
     noise_sd: float | None = None,
     others: Mapping[str, float | None] | None = None,
+    anisotropy: tuple[float, float] | None = None,
 ) -> dict[str, float]:
     """What a user gives, by name and checked.
 
@@ -192,15 +196,17 @@ def given_hyperparameters(
     ----------
     others : mapping of str to float or None
         Those of other likelihoods than the Gaussian; None where not given.
+    anisotropy : (ratio, angle), optional
+        The angle in degrees.
 
     Raises
     ------
     ValueError
-        If there are not as many numbers as the kernel has components, one is missing or too many,
-        or one is out of range.
+        If there are not as many numbers as the kernel has components, one is missing or too many
+        or out of range, or there is an anisotropy where the model has none, or none where it has.
     """
     others = {"noise_sd": noise_sd} | dict(others or {})
-    wanted = layout.names[2 * layout.components :]
+    wanted = [kind for kind in layout.kinds if kind not in SHAPE]
     stated = [name for name, number in others.items() if number is not None]
     if sorted(stated) != sorted(wanted):
         expected = ", ".join(f"`{name}`" for name in wanted) or "nothing"
@@ -214,11 +220,30 @@ def given_hyperparameters(
     )
     vector = [x for pair in zip(*scales, strict=True) for x in pair]
     vector += [others[name] for name in wanted]
-    for name, number in zip(layout.names, vector, strict=True):
+    for name, number in zip(layout.names, vector, strict=False):  # all but the anisotropy
         least = "at least 0" if name == "noise_sd" else "positive"
         if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):
             raise ValueError(f"`{name}` must be {least} and finite; got {number!r}.")
+    vector.extend(_pair(layout, anisotropy))
     return {name: float(x) for name, x in zip(layout.names, vector, strict=True)}
+
+
+def _pair(layout: Layout, given: tuple[float, float] | None) -> tuple[float, ...]:
+    """The numbers of the anisotropy; none of an isotropic model."""
+    if not layout.anisotropic:
+        if given is not None:
+            raise ValueError(
+                f"`anisotropy` is of anisotropic models alone; got {given!r}. Use "
+                "FieldModel(anisotropic=True)."
+            )
+        return ()
+    numbers = np.asarray([] if given is None else given, dtype=float)
+    if numbers.shape != (2,) or not np.isfinite(numbers).all() or numbers[0] < 1:
+        raise ValueError(
+            "`anisotropy` must be (ratio, angle): longest over shortest lengthscale, at least 1, "
+            f"and the direction of the longest in degrees; got {given!r}."
+        )
+    return pair_of(*numbers)
 
 
 def _each(name: str, given: float | Sequence[float], components: int) -> list[float]:

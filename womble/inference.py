@@ -47,10 +47,23 @@ STARTS = (
 )
 
 
+# And of a sum, with each component weak in turn.
+WEAK = -2.0
+# And of an anisotropic field, with a ratio of e along either axis and either diagonal.
+STRETCHED = 1.0
+
+
 def starts(density: HyperparameterDensity) -> FloatArray:
     """Where modes are looked for, shape (m, k)."""
-    kinds = density.layout.kinds
-    return density.prior.start + np.array([[at.get(kind, 0.0) for kind in kinds] for at in STARTS])
+    layout = density.layout
+    offsets = [[at.get(kind, 0.0) for kind in layout.kinds] for at in STARTS]
+    if layout.components > 1:
+        amplitudes = np.flatnonzero(np.array(layout.kinds) == "amplitude")
+        offsets.extend(WEAK * np.eye(len(layout.kinds))[amplitudes])
+    if layout.anisotropic:
+        axes = STRETCHED * np.eye(len(layout.kinds))[-2:]
+        offsets.extend([*axes, *-axes])
+    return density.prior.start + np.array(offsets)
 
 
 def hyperparameter_density(

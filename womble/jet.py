@@ -6,7 +6,7 @@ triangle. Components trail: every function takes arrays of shape (..., c).
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 
 import numpy as np
 from scipy.special import expit
@@ -29,6 +29,20 @@ def components(dimension: int, order: int) -> list[tuple[int, ...]]:
 def size(dimension: int, order: int) -> int:
     """Number of components of a jet: 1, 1 + d or 1 + d + d (d + 1) / 2."""
     return len(components(dimension, order))
+
+
+def chain_rule(matrix: FloatArray, order: int) -> FloatArray:
+    """What takes the jet of g at matrix @ s to that of f(s) = g(matrix @ s), shape (c, c).
+
+    The gradient of f is M' grad g, its Hessian M' (Hess g) M.
+    """
+    columns = components(len(matrix), order)
+    out = np.zeros((len(columns), len(columns)))
+    for row, a in zip(out, columns, strict=True):
+        for indices in product(range(len(matrix)), repeat=len(a)):
+            entries = [matrix[i, j] for i, j in zip(indices, a, strict=True)]
+            row[columns.index(tuple(sorted(indices)))] += np.prod(entries)
+    return out
 
 
 def gradient(jets: FloatArray, dimension: int = 2) -> FloatArray:

@@ -52,10 +52,16 @@ class FieldModel:
         "negative_binomial" (`dispersion` a: variance m + a m^2); "bernoulli"; "binomial"; "gamma"
         (`shape` a: variance m^2 / a). The mean is the field itself ("gaussian", "student_t"), its
         exponential (counts, "gamma") or its inverse logit ("bernoulli", "binomial").
+    anisotropic : bool
+        Whether the lengthscale depends on the direction, in the plane: geometric anisotropy, with
+        hyperparameters `anisotropy_1`, `anisotropy_2` (see `womble.anisotropy`) around isotropy.
+        `lengthscale` is then the geometric mean of the longest and the shortest. With
+        likelihood="gaussian" only.
     priors : mapping of str to PyMC distributions, optional
         For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), or the
         likelihood's parameters named above, for example
-        ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``. Those not named keep their
+        ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``; numbered from 1 for a sum of
+        kernels, in its order: `lengthscale_1`, .. Those not named keep their
         defaults (`womble.priors.DefaultPriors`).
 
     Raises
@@ -70,6 +76,7 @@ class FieldModel:
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
     priors: Mapping[str, TensorVariable] | None = None
     likelihood: LikelihoodName = "gaussian"
+    anisotropic: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.kernel, Kernel):
@@ -78,7 +85,7 @@ class FieldModel:
                 f"SquaredExponential(); got {self.kernel!r}."
             )
         Trend(self.trend)
-        check_likelihood(self.likelihood)
+        check_likelihood(self.likelihood, self.anisotropic)
 
     def _checked(
         self,
@@ -181,9 +188,13 @@ class FieldModel:
                 rng=rng,
                 progress=progress,
             )
-        chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
+        chosen, reason = choose_engine(
+            engine, self.kernel, Trend(self.trend), checked, self.anisotropic
+        )
         posterior, stats = sampling.nuts(
-            sampling.hyperparameter_density(chosen, Layout.of(self.kernel), checked, self.priors),
+            sampling.hyperparameter_density(
+                chosen, Layout.of(self.kernel, self.anisotropic), checked, self.priors
+            ),
             draws=draws,
             tune=tune,
             chains=chains,
@@ -205,6 +216,7 @@ class FieldModel:
         degrees_of_freedom: float | None = None,
         dispersion: float | None = None,
         shape: float | None = None,
+        anisotropy: tuple[float, float] | None = None,
         transform: Literal["log"] | None = None,
         units: str | None = None,
         exposure: Any = None,
@@ -231,6 +243,9 @@ class FieldModel:
             Standard deviation of Gaussian noise, in link units; at least 0.
         noise_scale, degrees_of_freedom, dispersion, shape : float
             Of the other likelihoods that have them; positive.
+        anisotropy : (ratio, angle), optional
+            Of an anisotropic model, and only of one: longest over shortest lengthscale, at least
+            1, and the direction of the longest in degrees counter-clockwise from the x axis.
         inference, draws, tune, chains, rng, progress
             As in `fit`, for other likelihoods than "gaussian"; only "nuts" draws anything.
 
@@ -248,7 +263,9 @@ class FieldModel:
         checked = self._checked(data, value, transform, units, exposure, trials)
         require_inference(self.likelihood, inference, engine, exact="laplace")
         latent = checked.response is not None
-        layout = checked.response.layout(self.kernel) if latent else Layout.of(self.kernel)
+        layout = Layout.of(self.kernel, self.anisotropic)
+        if latent:
+            layout = checked.response.layout(self.kernel)
         others = {
             "noise_scale": noise_scale,
             "degrees_of_freedom": degrees_of_freedom,
@@ -261,6 +278,7 @@ class FieldModel:
             amplitude=amplitude,
             noise_sd=noise_sd,
             others=others,
+            anisotropy=anisotropy,
         )
         if latent:
             from womble import latent_model
@@ -275,6 +293,8 @@ class FieldModel:
                 rng=np.random.default_rng(rng),
                 progress=progress,
             )
-        chosen, reason = choose_engine(engine, self.kernel, Trend(self.trend), checked)
+        chosen, reason = choose_engine(
+            engine, self.kernel, Trend(self.trend), checked, self.anisotropic
+        )
         draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
         return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)

@@ -39,7 +39,7 @@ from womble.engines.base import Target
 from womble.engines.ensemble import WORKERS, Ensemble
 from womble.feature import Kind
 from womble.grid import Grid
-from womble.kernels import Kernel
+from womble.kernels import Correlation
 from womble.kinds import features
 from womble.mean_field import MeanField
 from womble.replicate import Simulator, recondition
@@ -216,7 +216,7 @@ def null_frame(
     return out
 
 
-def expected_contour_length(kernel: Kernel, scale: Scale, level: float, area: float) -> float:
+def expected_contour_length(kernel: Correlation, scale: Scale, level: float, area: float) -> float:
     r"""Expected length of the contour of a stationary field of mean 0, by Rice's formula.
 
     .. math:: E[L] = |A| \, p_f(u) \, E|\nabla f|
@@ -229,7 +229,7 @@ def expected_contour_length(kernel: Kernel, scale: Scale, level: float, area: fl
 
     Parameters
     ----------
-    kernel : Kernel
+    kernel : Correlation
     scale : Scale
     level : float
         u, the height above the mean, in the amplitude's units.

@@ -14,11 +14,14 @@ from scipy.stats import invgamma
 
 from womble.arrays import FloatArray
 from womble.hyperparameters import PLAIN, Layout
-from womble.laws import Gamma, HalfNormal, InverseGamma, Law
+from womble.laws import Gamma, HalfNormal, InverseGamma, Law, Normal
 from womble.spatial_data import SpatialData
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
+
+# Of each of the two numbers of the anisotropy: half of all ratios are above 2.3, 5% above 5.5.
+ANISOTROPY_SD = 0.7
 
 # Prior mass of the lengthscale below the spacing of neighbours and above twice the domain.
 TAIL = 0.01
@@ -43,22 +46,26 @@ class DefaultPriors:
         `lengthscale` has an inverse gamma law with 1% of its mass below the median spacing of
         distinct neighbours (but at least 1/200 of the domain's diameter) and 1% above twice the
         diameter; `amplitude` is half normal with scale two, `noise_sd` with one standard deviation
-        of the data. Of other likelihoods: `noise_scale` as `noise_sd`; `degrees_of_freedom` gamma
-        with shape 2 and rate 0.1 (Juarez and Steel 2010), 95% between 2.4 and 56; `shape` gamma
-        with shape 2 and rate 0.25, 95% between 1 and 22; `dispersion` half normal with scale 1.
+        of the data. Components of a sum share that range of lengthscales out, the longest first
+        (see `divided_range`), so that equal components are not interchangeable. The anisotropy is
+        normal around 0, isotropy, whatever its angle. Of other likelihoods: `noise_scale` as
+        `noise_sd`; `degrees_of_freedom` gamma with shape 2 and rate 0.1 (Juarez and Steel 2010),
+        95% between 2.4 and 56; `shape` gamma with shape 2 and rate 0.25, 95% between 1 and 22;
+        `dispersion` half normal with scale 1.
         """
-        low, high = lengthscale_range(data.coords)
+        ranges = divided_range(*lengthscale_range(data.coords), layout.components)
+        lengthscales = iter([InverseGamma(*inverse_gamma(*one)) for one in ranges])
         of_kind = {
-            "lengthscale": InverseGamma(*inverse_gamma(low, high)),
             "amplitude": HalfNormal(2 * data.scaling.scale),
             "noise_sd": HalfNormal(data.scaling.scale),
             "noise_scale": HalfNormal(data.scaling.scale),
             "degrees_of_freedom": Gamma(2.0, 0.1),
             "shape": Gamma(2.0, 0.25),
             "dispersion": HalfNormal(1.0),
+            "anisotropy": Normal(ANISOTROPY_SD),
         }
         pairs = zip(layout.names, layout.kinds, strict=True)
-        return cls({name: of_kind[kind] for name, kind in pairs})
+        return cls({name: of_kind.get(kind) or next(lengthscales) for name, kind in pairs})
 
     def as_pymc(self) -> dict[str, TensorVariable]:
         """PyMC distributions by name."""
@@ -104,6 +111,17 @@ def lengthscale_range(coords: FloatArray) -> tuple[float, float]:
     spacing = np.median(cKDTree(distinct).query(distinct, k=2)[0][:, 1])
     diameter = domain_diameter(distinct)
     return max(spacing, diameter / 200), 2 * diameter
+
+
+def divided_range(low: float, high: float, components: int) -> list[tuple[float, float]]:
+    """Ranges of the lengthscales of a sum's components, the longest first.
+
+    On logarithms the whole is cut into equal parts, one more than there are components, and each
+    component has two neighbouring ones: of two, the first has the upper two thirds, the second the
+    lower two. A plain kernel has it all.
+    """
+    edges = np.geomspace(low, high, components + 2).tolist()
+    return list(zip(edges[:-2], edges[2:], strict=True))[::-1]
 
 
 def domain_diameter(coords: FloatArray) -> float:

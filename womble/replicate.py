@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Conditional, InUserUnits
 from womble.engines.dense import DenseEngine
 from womble.engines.ensemble import Ensemble, Result, draw_normal
@@ -51,6 +52,7 @@ class Simulator:
     Attributes
     ----------
     engine : DenseEngine
+        In coordinates in which the field is isotropic.
     theta : Theta
     priors : list of FourierPrior
         Of the field's components, over the sites.
@@ -65,7 +67,7 @@ class Simulator:
     trend_covariance: FloatArray
 
     @classmethod
-    def at(cls, engine: DenseEngine, theta: Theta) -> Simulator:
+    def at(cls, engine: DenseEngine | AnisotropicEngine, theta: Theta) -> Simulator:
         r"""With the law of the trend at these hyperparameters, and the prior.
 
         With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
@@ -73,6 +75,7 @@ class Simulator:
         .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
                   Var[b | y] = I - \tilde H' K^{-1} \tilde H.
         """
+        engine, theta = engine.isotropic(theta)
         conditional, basis = engine.condition(theta), engine.trend_basis
         A = conditional.whitener @ basis
         box = np.stack([engine.coords.min(axis=0), engine.coords.max(axis=0)])

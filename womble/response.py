@@ -98,8 +98,8 @@ class Response:
         return {"likelihood": self.likelihood, **kept}
 
 
-def check_likelihood(name: str) -> None:
-    """Refuse a name that is no likelihood's.
+def check_likelihood(name: str, anisotropic: bool = False) -> None:
+    """Refuse a name that is no likelihood's, and anisotropy but for the Gaussian one.
 
     Raises
     ------
@@ -109,6 +109,11 @@ def check_likelihood(name: str) -> None:
     if name not in LIKELIHOODS:
         known = ", ".join(map(repr, LIKELIHOODS))
         raise ValueError(f"`likelihood` must be one of {known}; got {name!r}.")
+    if anisotropic and name != "gaussian":
+        raise ValueError(
+            f"`anisotropic=True` needs likelihood='gaussian'; got likelihood={name!r}. Use "
+            "anisotropic=False."
+        )
 
 
 def require_inference(likelihood: str, inference: str, engine: str, exact: str) -> None:

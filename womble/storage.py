@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -63,7 +64,7 @@ def save(posterior: Posterior, path: str | Path) -> None:
     ds.attrs |= {
         "format": FORMAT,
         "versions": json.dumps({name: version(name) for name in VERSIONED}),
-        "kernel": json.dumps({"name": type(posterior.kernel).__name__, **asdict(posterior.kernel)}),
+        "kernel": json.dumps(_described(posterior.kernel)),
         "trend": posterior.trend,
         "engine": posterior.engine,
         "data": json.dumps(
@@ -106,7 +107,7 @@ def load(path: str | Path) -> Posterior:
         response=_response(ds),
         **about,
     )
-    kernel = getattr(kernels, kernel.pop("name"))(**kernel)
+    kernel = _kernel(kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
     engine = _engine(ds, kernel, data)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
@@ -137,13 +138,28 @@ def _engine(ds: xr.Dataset, kernel: Kernel, data: SpatialData) -> Engine:
     """The engine that the draws came from."""
     trend = ds.attrs["trend"]
     if data.response is None:
-        return choose_engine("dense", kernel, Trend(trend), data)[0]
+        return choose_engine("dense", kernel, Trend(trend), data, "anisotropy_1" in ds)[0]
     from womble.latent_model import Latent
 
     model = Latent(kernel, trend, data)
     if "band" not in ds.attrs:
         return model.sites()
     return model.with_band(Band.from_dict(json.loads(ds.attrs["band"])))
+
+
+def _described(kernel: Kernel) -> dict[str, Any]:
+    """A kernel as numbers and names, its components within a sum too."""
+    if isinstance(kernel, kernels.Sum):
+        return {"name": "Sum", "components": [_described(part) for part in kernel.components]}
+    return {"name": type(kernel).__name__, **asdict(kernel)}
+
+
+def _kernel(described: dict[str, Any]) -> Kernel:
+    """The inverse of `_described`."""
+    name, rest = described["name"], {k: x for k, x in described.items() if k != "name"}
+    if name == "Sum":
+        return kernels.Sum(tuple(_kernel(part) for part in rest["components"]))
+    return getattr(kernels, name)(**rest)
 
 
 def _read(path: Path) -> xr.Dataset:

@@ -90,6 +90,27 @@ def subtract_grams(A: FloatArray, out: FloatArray) -> None:
 
 
 @njit(nogil=True, cache=True)
+def weighted_axes(
+    matrix: FloatArray, a: FloatArray, inverse: FloatArray, coords: FloatArray
+) -> FloatArray:
+    """sum_ij (a a' - inverse)_ij matrix_ij u u', shape (2, 2), u the unit vector between sites.
+
+    From the upper triangles, for `coords` (n, 2); sites at the same place are passed over.
+    """
+    xx, xy, yy = 0.0, 0.0, 0.0
+    for i in range(len(a)):
+        for j in range(i + 1, len(a)):
+            x, y = coords[i, 0] - coords[j, 0], coords[i, 1] - coords[j, 1]
+            square = x * x + y * y
+            if square > 0.0:
+                weight = 2.0 * matrix[i, j] * (a[i] * a[j] - inverse[i, j]) / square
+                xx += weight * x * x
+                xy += weight * x * y
+                yy += weight * y * y
+    return np.array([[xx, xy], [xy, yy]])
+
+
+@njit(nogil=True, cache=True)
 def weighted_trace(matrix: FloatArray, a: FloatArray, inverse: FloatArray) -> float:
     """tr[(a a' - inverse) matrix] from the upper triangles, `matrix` with zero diagonal."""
     total = 0.0

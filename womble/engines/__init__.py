@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
 from womble.kernels import Kernel
@@ -12,18 +13,23 @@ from womble.trend import Trend
 DENSE_LIMIT = 2000
 
 
-def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) -> tuple[Engine, str]:
+def choose_engine(
+    name: str, kernel: Kernel, trend: Trend, data: SpatialData, anisotropic: bool = False
+) -> tuple[Engine, str]:
     """The engine asked for and a sentence that says which and why.
 
     Parameters
     ----------
     name : {"auto", "dense"}
         `auto` takes the dense engine for up to 2,000 observations and refuses more.
+    anisotropic : bool
+        Whether the hyperparameters have an anisotropy.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or `auto` meets more data than the dense engine is meant for.
+        If the name is unknown, `auto` meets more data than the dense engine is meant for, or an
+        anisotropic field has no plane.
     """
     n = len(data.values)
     if name not in ("auto", "dense"):
@@ -36,7 +42,11 @@ def choose_engine(name: str, kernel: Kernel, trend: Trend, data: SpatialData) ->
         )
     reason = "as asked" if name == "dense" else f"n = {n} is at most {DENSE_LIMIT}"
     scaling = data.scaling
-    engine = DenseEngine(
-        kernel, trend, scaling.coords_in(data.coords), scaling.values_in(data.values)
-    )
+    if anisotropic and data.coords.shape[1] != 2:
+        raise ValueError(
+            "`anisotropic=True` needs data in the plane, with 2 coordinates; these have "
+            f"{data.coords.shape[1]}. Use anisotropic=False."
+        )
+    make = AnisotropicEngine if anisotropic else DenseEngine
+    engine = make(kernel, trend, scaling.coords_in(data.coords), scaling.values_in(data.values))
     return engine, f"dense (exact Cholesky factors): {reason}"

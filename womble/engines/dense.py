@@ -131,6 +131,10 @@ class DenseEngine:
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
         return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
 
+    def isotropic(self, theta: Theta) -> tuple[DenseEngine, Theta]:
+        """Itself: its coordinates are those in which the field is isotropic."""
+        return self, theta
+
     def marginal(self, theta: Theta) -> Marginal | None:
         """log p(y) and what its gradient is made of; None where K is not positive definite."""
         correlations, stretches = zip(*self._radial_matrices(theta), strict=True)

@@ -26,7 +26,7 @@ from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale, Scales, jet_covariance, parts
-from womble.kernels import Kernel
+from womble.kernels import Correlation, Kernel
 
 # Largest correlation of any two jet components with their nearest image, at opposite ends of the
 # domain. Near pairs, and all pairs once conditioned on data, err by far less.
@@ -46,7 +46,7 @@ FEW_TERMS = 16_000
 
 
 @cache
-def image_distance(kernel: Kernel, order: int, least: float = IMAGE_CORRELATION) -> float:
+def image_distance(kernel: Correlation, order: int, least: float = IMAGE_CORRELATION) -> float:
     """Distance in lengthscales beyond which no two jet components correlate by more than `least`.
 
     Measured along an axis, where a Hessian's correlations reach furthest.
@@ -98,7 +98,7 @@ class Torus:
         """Half the sides of the band's box of frequencies, (m + 1/2) 2 pi / period, shape (d,)."""
         return (np.array(self.modes) + 0.5) * 2 * np.pi / self.period
 
-    def spectrum(self, kernel: Kernel, scale: Scale) -> FloatArray:
+    def spectrum(self, kernel: Correlation, scale: Scale) -> FloatArray:
         """S(w_k) / prod(period) on the band: the variance of each mode, shape (2 m + 1, ...)."""
         radius = np.sqrt(sum(w * w for w in self.frequencies))
         return _density(kernel, scale, radius, len(self.modes)) / np.prod(self.period)
@@ -189,14 +189,13 @@ class FourierPrior:
 
     Parameters
     ----------
-    kernel : Kernel
-        With a single component.
+    kernel : Correlation
     scale : Scale
     domain : array, shape (2, d)
         Lowest and highest corner of the box that holds all points asked for.
     """
 
-    kernel: Kernel
+    kernel: Correlation
     scale: Scale
     domain: FloatArray
 
@@ -282,7 +281,9 @@ def component_priors(kernel: Kernel, scale: Scales, domain: FloatArray) -> list[
     return [FourierPrior(*part, domain) for part in parts(kernel, scale)]
 
 
-def _density(kernel: Kernel, scale: Scale, frequency: FloatArray, dimension: int) -> FloatArray:
+def _density(
+    kernel: Correlation, scale: Scale, frequency: FloatArray, dimension: int
+) -> FloatArray:
     """Spectral density of the covariance at |w| in radians per coordinate unit."""
     units = scale.amplitude**2 * scale.lengthscale**dimension
     return units * kernel.spectral_density(scale.lengthscale * frequency, dimension)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotri, dpotrs, dtrtrs
 
 from womble.arrays import FloatArray
-from womble.compiled.rows import weighted_trace
+from womble.compiled.rows import weighted_axes, weighted_trace
 from womble.hyperparameters import Theta
 
 
@@ -101,3 +101,13 @@ class Marginal:
             out.append(-0.5 * scale.amplitude**2 / scale.lengthscale * of_stretch)
             out.append(of_correlation / scale.amplitude)
         return [*out, theta.noise_sd * of_identity]
+
+    def axes(self, coords: FloatArray) -> FloatArray:
+        r"""sum_ij (a a' - K^-1)_ij sum_c \sigma_c^2 (z^2 D rho_c)_ij u_ij u_ij', shape (2, 2).
+
+        u_ij is the unit vector between sites i and j at `coords` (n, 2).
+        """
+        return sum(
+            scale.amplitude**2 * weighted_axes(stretch, self.a, self.inverse, coords)
+            for scale, stretch in zip(self.theta.scales, self.stretches, strict=True)
+        )

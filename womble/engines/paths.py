@@ -23,7 +23,7 @@ from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, kernel_sums
 from womble.engines.fourier import FourierPath, FourierPrior, component_priors
-from womble.kernels import Kernel
+from womble.kernels import Correlation
 from womble.trend import COEFFICIENT_SD
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Component:
 
     Attributes
     ----------
-    kernel : Kernel
+    kernel : Correlation
     scale : Scale
     fourier : FourierPath
         The prior path; with the update's kernel sum where the band is wide enough for it.
@@ -50,7 +50,7 @@ class Component:
         v, where the kernel is summed over the data; None where the band holds that sum.
     """
 
-    kernel: Kernel
+    kernel: Correlation
     scale: Scale
     fourier: FourierPath
     kernel_weights: FloatArray | None

@@ -22,7 +22,7 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, cross_covariance, jet_covariance
-from womble.kernels import Kernel
+from womble.kernels import Correlation
 
 
 class Covariance(ABC):
@@ -62,7 +62,7 @@ class Constant(Covariance):
 class Stationary(Covariance):
     """k = rho(|(x - x') / lengthscales|), one lengthscale per coordinate."""
 
-    kernel: Kernel
+    kernel: Correlation
     lengthscales: tuple[float, ...]
 
     def _units(self, order: int) -> FloatArray:

@@ -16,8 +16,7 @@ from womble.interop.derivatives import (
     Stationary,
     Sum,
 )
-from womble.interop.rational_quadratic import RationalQuadratic
-from womble.kernels import Matern, SquaredExponential
+from womble.kernels import Matern, RationalQuadratic, SquaredExponential
 from womble.kernels.matern import LARGEST_NU
 
 SUPPORTED = (

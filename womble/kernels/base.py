@@ -12,19 +12,49 @@ if TYPE_CHECKING:
 
 
 class Kernel(ABC):
-    """An isotropic correlation rho(z) in scaled distance z = r / lengthscale.
+    """What a model's covariance is made of: a correlation, or a sum of them.
 
-    A kernel knows no amplitude, lengthscale or dimension; `womble.covariance` adds them.
+    Attributes
+    ----------
+    components : tuple of Correlation
+        Those that are added, each with an amplitude and lengthscale of its own.
     """
+
+    components: tuple[Correlation, ...]
 
     @property
     @abstractmethod
     def differentiability(self) -> float:
         """Paths have mean-square derivatives of every order strictly below this number."""
 
+    def __add__(self, other: Kernel) -> Kernel:
+        """The kernel of the sum of two independent fields."""
+        from womble.kernels.sum import Sum
+
+        if not isinstance(other, Kernel):
+            return NotImplemented
+        return Sum((*self.components, *other.components))
+
+    def require_derivatives(self, order: int) -> None:
+        """Raise unless paths have mean-square derivatives of this order."""
+        if order >= self.differentiability:
+            what = {1: "a gradient", 2: "a Hessian"}.get(order, f"derivatives of order {order}")
+            raise ValueError(
+                f"{self!r} has no mean-square derivative of order {order}, so its paths do not "
+                f"have {what}. Use a smoother kernel: Matern(nu) with nu > {order}, "
+                "or SquaredExponential()."
+            )
+
+
+class Correlation(Kernel):
+    """An isotropic correlation rho(z) in scaled distance z = r / lengthscale.
+
+    It knows no amplitude, lengthscale or dimension; `womble.covariance` adds them.
+    """
+
     @property
-    def components(self) -> tuple[Kernel, ...]:
-        """The kernels that are added, each with an amplitude and lengthscale of its own."""
+    def components(self) -> tuple[Correlation, ...]:
+        """Itself alone."""
         return (self,)
 
     @abstractmethod
@@ -76,13 +106,3 @@ class Kernel(ABC):
     ) -> ExponentialPolynomials | None:
         """The same products as exponentials times polynomials, for compiled loops; None if not."""
         return None
-
-    def require_derivatives(self, order: int) -> None:
-        """Raise unless paths have mean-square derivatives of this order."""
-        if order >= self.differentiability:
-            what = {1: "a gradient", 2: "a Hessian"}.get(order, f"derivatives of order {order}")
-            raise ValueError(
-                f"{self!r} has no mean-square derivative of order {order}, so its paths do not "
-                f"have {what}. Use a smoother kernel: Matern(nu) with nu > {order}, "
-                "or SquaredExponential()."
-            )

@@ -10,14 +10,14 @@ from scipy.special import betainc, betaincinv, gamma, kve
 
 from womble.arrays import FloatArray
 from womble.compiled.pairs import ExponentialPolynomials
-from womble.kernels.base import Kernel
+from womble.kernels.base import Correlation
 
 # K_nu and the factorials of the closed forms stay inside double precision up to here.
 LARGEST_NU = 50.0
 
 
 @dataclass(frozen=True)
-class Matern(Kernel):
+class Matern(Correlation):
     r"""Matern correlation; paths are differentiable ceil(nu) - 1 times.
 
     .. math:: \rho(z) = c\, x^\nu K_\nu(x), \quad x = a z, \quad a = \sqrt{2 \nu}, \quad
@@ -137,7 +137,7 @@ class Matern(Kernel):
     def spectral_moment(
         self, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:
-        """See `Kernel.spectral_moment`; power < 2 nu.
+        """See `Correlation.spectral_moment`; power < 2 nu.
 
         |w|^2 / (2 nu) follows a beta prime law of parameters d/2 and nu, so that x = 2 nu /
         (2 nu + |w|^2) follows a beta law, and the moments are incomplete beta functions.
@@ -149,7 +149,7 @@ class Matern(Kernel):
     def frequency_beyond(
         self, share: FloatArray | float, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:
-        """See `Kernel.frequency_beyond`; power < 2 nu."""
+        """See `Correlation.frequency_beyond`; power < 2 nu."""
         a2, p, q = 2 * self.nu, (dimension + power) / 2, self.nu - power / 2
         x = betaincinv(q, p, share * betainc(q, p, a2 / (a2 + beyond**2)))
         return np.sqrt(a2 * (1 - x) / x)

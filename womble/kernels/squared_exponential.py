@@ -9,11 +9,11 @@ from scipy.special import gamma, gammaincc, gammainccinv
 
 from womble.arrays import FloatArray
 from womble.compiled.pairs import ExponentialPolynomials
-from womble.kernels.base import Kernel
+from womble.kernels.base import Correlation
 
 
 @dataclass(frozen=True)
-class SquaredExponential(Kernel):
+class SquaredExponential(Correlation):
     r"""Squared exponential correlation, infinitely differentiable.
 
     .. math:: \rho(z) = e^{-z^2 / 2}, \quad z = r / \ell
@@ -55,7 +55,7 @@ class SquaredExponential(Kernel):
     def spectral_moment(
         self, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:
-        """See `Kernel.spectral_moment`: |w|^2 / 2 follows a gamma law of shape d/2."""
+        """See `Correlation.spectral_moment`: |w|^2 / 2 follows a gamma law of shape d/2."""
         shape = (dimension + power) / 2
         whole = 2 ** (power / 2) * gamma(shape) / gamma(dimension / 2)
         return whole * gammaincc(shape, beyond**2 / 2)
@@ -63,6 +63,6 @@ class SquaredExponential(Kernel):
     def frequency_beyond(
         self, share: FloatArray | float, beyond: FloatArray | float, dimension: int, power: int
     ) -> FloatArray | float:
-        """See `Kernel.frequency_beyond`."""
+        """See `Correlation.frequency_beyond`."""
         shape = (dimension + power) / 2
         return np.sqrt(2 * gammainccinv(shape, share * gammaincc(shape, beyond**2 / 2)))

@@ -60,26 +60,16 @@ class Fitted:
     def summary(self) -> pd.DataFrame:
         """Hyperparameters: mean, sd, 2.5, 50 and 97.5 % quantiles, units, ESS and R-hat.
 
-        ESS and R-hat are NaN where the hyperparameters were given; of importance samples ESS is
-        that of the weights, and R-hat NaN.
+        An anisotropic model has rows of its ratio and angle (degrees) too. ESS and R-hat are NaN
+        where the hyperparameters were given; of importance samples ESS is that of the weights, and
+        R-hat NaN.
         """
-        import pandas as pd
+        from womble.posterior.summary import hyperparameter_table
 
-        from womble.inference import diagnostics
-
-        stats = self.sample_stats
         link, length = self.data.difference_units, self.data.coordinate_units
         units = {"lengthscale": length} | dict.fromkeys(IN_LINK_UNITS, link)
-        found = {} if self.given else diagnostics(self.draws[[*self.layout.names]], stats)
-        rows = {}
-        for name, kind in zip(self.layout.names, self.layout.kinds, strict=True):
-            x = self.draws[name].to_numpy().ravel()
-            low, middle, high = np.quantile(x, [0.025, 0.5, 0.975])
-            rows[name] = {"mean": x.mean(), "sd": x.std(), "q025": low, "q50": middle}
-            rows[name] |= {"q975": high, "units": units.get(kind, "1") or ""}
-            for key in ("ess_bulk", "ess_tail", "r_hat"):
-                rows[name][key] = float(found[key][name]) if found else np.nan
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("hyperparameter")
+        plain = self.draws[[*self.layout.names]]
+        return hyperparameter_table(plain, self.layout, units, self.sample_stats)
 
     def ensemble(self, target: Target, samples: int | None, rng: np.random.Generator) -> Ensemble:
         """Draws of the hyperparameters with the engine that conditions on each.
@@ -178,4 +168,5 @@ class Fitted:
     def _source(self) -> str:
         sampled = "NUTS" if "diverging" in (self.sample_stats or ()) else "importance sampling"
         how = "given hyperparameters" if self.given else sampled
-        return f"womble: {self.kernel!r}, {self.trend} trend, {how}, n = {len(self.data.values)}"
+        kernel = f"{self.kernel!r}{', anisotropic' if self.layout.anisotropic else ''}"
+        return f"womble: {kernel}, {self.trend} trend, {how}, n = {len(self.data.values)}"
