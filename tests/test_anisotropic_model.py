@@ -39,7 +39,7 @@ def test_angles_are_averaged_around_the_half_circle():
     draws = post.draws.isel(draw=[0] * 5).copy(deep=True)
     draws["anisotropy_1"].data[:], draws["anisotropy_2"].data[:] = pairs.T[:, None]
     units = {"lengthscale": None, "amplitude": None, "noise_sd": None}
-    row = hyperparameter_table(draws, post.layout, units, given=True).loc["anisotropy_angle"]
+    row = hyperparameter_table(draws, post.layout, units, None).loc["anisotropy_angle"]
     deviations = np.array([-2.0, 2.0, -4.0, 4.0, 1.0])
     npt.assert_allclose(abs(row["mean"]), 90.0 - 0.2, atol=0.01)
     npt.assert_allclose(row["sd"], deviations.std(), rtol=0.01)
