@@ -117,5 +117,14 @@ def test_value_and_slope_are_calibrated(likelihood, inference):
         f"sd {table['transform'].std():.3f} (uniform 0.289)"
     )
     assert adjusted.min() > 0.05
-    if inference == "nuts":
-        assert 0.93 <= inside.mean() <= 0.97
+
+
+@pytest.mark.slow
+def test_intervals_by_nuts_cover():
+    table = pd.concat([rows(likelihood, "nuts") for likelihood in ("poisson", "bernoulli")])
+    inside = table["transform"].between(0.025, 0.975)
+    # The nine quantities of a data set are dependent: its shares are what is independent.
+    shares = inside.groupby([table["likelihood"], table["seed"]]).mean()
+    error = shares.std() / np.sqrt(len(shares))
+    print(f"\n95% intervals by NUTS: coverage {inside.mean():.3f}, standard error {error:.3f}")
+    assert 0.93 <= inside.mean() <= 0.97
