@@ -92,7 +92,10 @@ def test_everything_asked_of_a_posterior_runs_from_paths(dense, from_paths):
     assert shapely.distance(lines.geometry.iloc[0].centroid, line) < 5
 
 
-def test_the_box_is_kept_to(closed):
+def test_the_box_is_kept_to(closed, from_paths):
+    grid = wb.Grid.from_data(COORDS, spacing=20.0, mask=None, bounds=(0, 0, 200, 100))
+    with pytest.raises(ValueError, match=r"box from .* fit's series of waves is made for"):
+        from_paths.boundaries(grid, samples=5, rng=1, progress=False)
     with pytest.raises(ValueError, match=r"box from .* fit's series of waves .* engine='dense'"):
         closed.jet_moments([[150.0, 50.0]])
     with pytest.raises(ValueError, match=r"fit's series of waves is made for"):

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.engines.base import PathInUserUnits
+from womble.engines.base import ENGINE_REMEDY, PathInUserUnits, require_inside
 from womble.engines.ensemble import Ensemble
 from womble.jet import size as jet_size
 from womble.paths import Paths, draw_paths
@@ -51,6 +51,7 @@ class SpectralEnsemble(Ensemble):
         self, points: FloatArray, order: int, label: str = "", progress: bool = False
     ) -> FloatArray:
         """See `Ensemble.mean`."""
+        require_inside(points, self.domain, ENGINE_REMEDY)
         return self._mean_function(label, progress).jets(points, order)
 
     def moments(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
@@ -81,9 +82,11 @@ class SpectralEnsemble(Ensemble):
         """
         if self.closed_form:
             return super().draw_groups(points, order, rng, label, progress, columns)
+        flat = points.reshape(-1, points.shape[-1])
+        require_inside(flat, self.domain, ENGINE_REMEDY)
         if "paths" not in self._made:
             domain, kernel = self.domain, self.engine.kernel
             self._made["paths"] = draw_paths(self, kernel, domain, rng, progress)
-        jets = self._made["paths"].jets(points.reshape(-1, points.shape[-1]), order)
+        jets = self._made["paths"].jets(flat, order)
         jets = jets.reshape(len(jets), *points.shape[:2], -1)
         return jets if columns is None else jets[..., list(columns)]

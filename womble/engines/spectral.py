@@ -16,7 +16,7 @@ regression; Wilson et al. (2021), pathwise conditioning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -107,9 +107,8 @@ class SpectralEngine:
     domain : array, shape (2, d)
         Corners of the box, in scaled coordinates, in which the field can be asked for; beyond it
         the torus repeats.
-    coords : array, shape (n, d), optional
-        Scaled; for the noise of any number of paths. Without it there are as many as the
-        statistics have noise vectors.
+    coords : array, shape (n, d)
+        Scaled; paths draw noise at them.
     blocks : Likelihood, optional
         What stands for the likelihood where there are too many features for a dense one.
     """
@@ -117,7 +116,7 @@ class SpectralEngine:
     kernel: Kernel
     statistics: Statistics
     domain: FloatArray
-    coords: FloatArray | None = field(default=None, repr=False)
+    coords: FloatArray
     blocks: Likelihood | None = None
 
     @property

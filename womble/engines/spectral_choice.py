@@ -85,8 +85,9 @@ def again(
 
 def described(engine: SpectralEngine, found: Resolution) -> str:
     """What runs: features, likelihood, and the least share of variance on the band."""
+    # Rounded down: 100% is never held.
     held = ", ".join(
-        f"{100 * share:.4g}% of the {name}'s"
+        f"{np.floor(1e4 * share) / 100:g}% of the {name}'s"
         for name, share in zip(ORDERS, found.captured, strict=False)
     )
     likelihood = "their own likelihood"

@@ -40,7 +40,8 @@ class Statistics:
     squares : float
         y'y.
     noise : array, shape (S, k + 2 K)
-        F'z for S independent vectors of unit noise; S may be 0.
+        F'z for S independent vectors of unit noise: what paths need of data that are no longer
+        at hand. S is 0 where the data are kept, as paths then draw noise of their own.
     """
 
     disc: Disc
