@@ -94,11 +94,11 @@ def test_everything_asked_of_a_posterior_runs_from_paths(dense, from_paths):
 
 def test_the_box_is_kept_to(closed, from_paths):
     grid = wb.Grid.from_data(COORDS, spacing=20.0, mask=None, bounds=(0, 0, 200, 100))
-    with pytest.raises(ValueError, match=r"box from .* spectral engine's series is made for"):
+    with pytest.raises(ValueError, match=r"box from .* fit's series of waves is made for"):
         from_paths.boundaries(grid, samples=5, rng=1, progress=False)
-    with pytest.raises(ValueError, match=r"box from .* spectral engine's series .* engine='dense'"):
+    with pytest.raises(ValueError, match=r"box from .* fit's series of waves .* engine='dense'"):
         closed.jet_moments([[150.0, 50.0]])
-    with pytest.raises(ValueError, match=r"spectral engine's series is made for"):
+    with pytest.raises(ValueError, match=r"fit's series of waves is made for"):
         closed.paths(samples=2, domain=(-100, 0, 100, 100), rng=1, progress=False)
 
 

@@ -1,9 +1,12 @@
 """Quantities made of jets against linear algebra and differences; the shared truths themselves."""
 
+from functools import partial
+
 import numpy as np
 import numpy.testing as npt
 import pytest
 from cases import A3, SURFACES, difference_jets, jet_rotation, rotation
+from scipy.special import expit
 
 from womble import jet
 
@@ -88,18 +91,36 @@ def test_scalars_do_not_know_the_axes(angle):
     npt.assert_allclose(np.exp(1j * change), 1, atol=1e-12)
 
 
+@pytest.mark.parametrize(("link", "inverse"), [("log", np.exp), ("logit", expit)])
 @pytest.mark.parametrize("order", [1, 2])
-def test_exponentiate_is_the_chain_rule(order):
+def test_unlink_is_the_chain_rule(order, link, inverse):
     surface = SURFACES[-1]
     points = interior(surface)
     columns = jet.size(2, order)
-    differences = difference_jets(lambda s: np.exp(surface.value(s)), points, order, STEP)
-    # step^4 / 480 times a sixth derivative: below 1e3 for the exponential of this saddle.
-    actual = jet.exponentiate(surface.jets(points)[:, :columns])
+    differences = difference_jets(lambda s: inverse(surface.value(s)), points, order, STEP)
+    # step^4 / 480 times a sixth derivative: below 1e3 for these functions of this saddle.
+    actual = jet.unlink(surface.jets(points)[:, :columns], link)
     npt.assert_allclose(actual, differences, atol=STEP**4 / 480 * 1e3)
+
+
+@pytest.mark.parametrize("dimension", [1, 3])
+@pytest.mark.parametrize("link", ["log", "logit"])
+def test_unlink_in_any_dimension(dimension, link):
+    """The jet of m(a + b . s + c (b . s)^2 / 2) against its derivatives by t = b . s."""
+    b = np.array([0.7, -0.4, 1.1])[:dimension]
+    rows, columns = np.triu_indices(dimension)
+    f = np.concatenate([[0.3], b, 0.8 * b[rows] * b[columns]])
+    p = np.exp(0.3) if link == "log" else expit(0.3)
+    first = p if link == "log" else p * (1 - p)
+    second = p if link == "log" else first * (1 - 2 * p)
+    expected = np.concatenate([[p], first * b, (0.8 * first + second) * b[rows] * b[columns]])
+    npt.assert_allclose(jet.unlink(f, link, dimension), expected, rtol=1e-13)
+    short = 1 + dimension
+    npt.assert_allclose(jet.unlink(f[:short], link, dimension), expected[:short], rtol=1e-13)
 
 
 def test_draws_may_lead():
     draws = JETS.reshape(4, 10, 6)
-    for function in (jet.laplacian, jet.crest_indicator, jet.exponentiate, jet.hessian):
+    exponential = partial(jet.unlink, link="log")
+    for function in (jet.laplacian, jet.crest_indicator, exponential, jet.hessian):
         npt.assert_array_equal(function(draws).reshape(40, -1), function(JETS).reshape(40, -1))

@@ -20,7 +20,7 @@ FLAGS = {"flag_values": [-1.0, 0.0, 1.0], "flag_meanings": "negative not_signifi
 def describe(
     ds: xr.Dataset,
     grid: Cells,
-    scale: str,
+    link: str | None,
     attributes: Mapping[str, str | None],
     rule: str | None = None,
 ) -> xr.Dataset:
@@ -32,7 +32,8 @@ def describe(
         Variables are quantities, with a suffix for what is said of their sign; attributes that a
         variable has already are kept.
     grid : Cells
-    scale : {"link", "response"}
+    link : {"log", "logit"} or None
+        What was undone: the map is then on the response scale.
     attributes : mapping
         "name" of the field, its "units" on this scale, the "difference_units" that its derivatives
         have, "coordinate_units" and "source".
@@ -41,9 +42,9 @@ def describe(
     """
     for name, variable in ds.data_vars.items():
         variable.attrs.update(_of_variable(str(name), attributes, rule, len(grid.shape)))
-    if scale == "response":
+    if link == "log":
         ds.attrs["comment"] = "response scale: means need not exist, use the median q50"
-    ds.attrs["scale"] = scale
+    ds.attrs["scale"] = "link" if link is None else "response"
     return georeference(ds, grid, attributes)
 
 

@@ -153,8 +153,8 @@ def result(
         "log_density": frame["log_density"].mean(),
         "pit_p": kstest(frame["pit"], "uniform").pvalue,
     }
-    name = f"log {data.name}" if data.transform == "log" else data.name
-    return Check(pd.DataFrame([row], index=[method]), frame, name, data.link_units)
+    table = pd.DataFrame([row], index=[method])
+    return Check(table, frame, data.field_name(), data.link_units)
 
 
 def warn_of_influence(k_hat: FloatArray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, hypot, log
@@ -115,33 +115,111 @@ class Layout:
 
 PLAIN = Layout()
 
+# Hyperparameters of every kernel, and of anisotropic models.
+SHAPE = ("lengthscale", "amplitude", "anisotropy")
+# Hyperparameters in the units of the link scale.
+IN_LINK_UNITS = ("amplitude", "noise_sd", "noise_scale")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """One posterior draw of a model whose likelihood is not integrated out.
+
+    Attributes
+    ----------
+    scales : tuple of Scale
+        As in `Theta`.
+    parameters : tuple of float
+        The likelihood's own.
+    weights : array, shape (m,), or None
+        The draw's weights of the field's features; None where they have a normal law given the
+        rest.
+    """
+
+    scales: tuple[Scale, ...]
+    parameters: tuple[float, ...]
+    weights: FloatArray | None = None
+
+    @property
+    def shortest(self) -> float:
+        """Shortest lengthscale of any component."""
+        return min(scale.lengthscale for scale in self.scales)
+
+
+@dataclass(frozen=True)
+class LatentLayout(Layout):
+    """Those of a model with any likelihood: lengthscales and amplitudes, and the likelihood's own.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Of the likelihood; all positive.
+    """
+
+    parameters: tuple[str, ...] = ()
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """See `Layout.kinds`."""
+        return ("lengthscale", "amplitude") * self.components + self.parameters
+
+    def in_range(self, scaled: FloatArray) -> bool:
+        """See `Layout.in_range`."""
+        return bool(((scaled > SMALLEST) & (scaled < LARGEST)).all())
+
+    def units(self, scaling: Scaling) -> FloatArray:
+        """See `Layout.units`."""
+        of_kind = {"lengthscale": scaling.length} | dict.fromkeys(IN_LINK_UNITS, scaling.scale)
+        return np.array([of_kind.get(kind, 1.0) for kind in self.kinds])
+
+    def theta(self, vector: Sequence[float] | FloatArray) -> State:
+        """The hyperparameters that a vector (k,) holds in this order."""
+        numbers = [float(x) for x in vector]
+        end = 2 * self.components
+        pairs = zip(numbers[:end:2], numbers[1:end:2], strict=True)
+        scales = tuple(Scale(amplitude, lengthscale) for lengthscale, amplitude in pairs)
+        return State(scales, tuple(numbers[end:]))
+
 
 def given_hyperparameters(
     layout: Layout,
     *,
     lengthscale: float | Sequence[float],
     amplitude: float | Sequence[float],
-    noise_sd: float,
+    noise_sd: float | None = None,
+    others: Mapping[str, float | None] | None = None,
     anisotropy: tuple[float, float] | None = None,
 ) -> dict[str, float]:
     """What a user gives, by name and checked.
 
     Parameters
     ----------
+    others : mapping of str to float or None
+        Those of other likelihoods than the Gaussian; None where not given.
     anisotropy : (ratio, angle), optional
         The angle in degrees.
 
     Raises
     ------
     ValueError
-        If there are not as many numbers as the kernel has components, one is out of range, or
-        there is an anisotropy where the model has none, or none where it has.
+        If there are not as many numbers as the kernel has components, one is missing or too many
+        or out of range, or there is an anisotropy where the model has none, or none where it has.
     """
+    others = {"noise_sd": noise_sd} | dict(others or {})
+    wanted = [kind for kind in layout.kinds if kind not in SHAPE]
+    stated = [name for name, number in others.items() if number is not None]
+    if sorted(stated) != sorted(wanted):
+        expected = ", ".join(f"`{name}`" for name in wanted) or "nothing"
+        got = ", ".join(f"`{name}`" for name in stated) or "nothing"
+        raise ValueError(
+            f"besides `lengthscale` and `amplitude`, this likelihood needs {expected}; got {got}."
+        )
     scales = (
         _each(name, given, layout.components)
         for name, given in (("lengthscale", lengthscale), ("amplitude", amplitude))
     )
-    vector = [x for pair in zip(*scales, strict=True) for x in pair] + [noise_sd]
+    vector = [x for pair in zip(*scales, strict=True) for x in pair]
+    vector += [others[name] for name in wanted]
     for name, number in zip(layout.names, vector, strict=False):  # all but the anisotropy
         least = "at least 0" if name == "noise_sd" else "positive"
         if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):

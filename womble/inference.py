@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import cycle, islice
@@ -17,8 +17,13 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.base import Engine
-from womble.hyperparameters import Layout, Theta
-from womble.laplace import NormalApproximation, find_modes, promising_starts
+from womble.hyperparameters import Layout, State, Theta
+from womble.laplace import (
+    LogDensityFunction,
+    NormalApproximation,
+    find_modes,
+    promising_starts,
+)
 from womble.log_density import ClosedForm, Compiled, HyperparameterDensity
 from womble.priors import DefaultPriors, check_priors
 from womble.spatial_data import SpatialData
@@ -121,22 +126,61 @@ def nuts(
     posterior, sample_stats : xarray.Dataset
         Dimensions (chain, draw).
     """
-    import pymc as pm
     from pymc.step_methods.hmc.quadpotential import QuadPotentialFullAdapt
+
+    seed = int(rng.integers(2**31))
+    mean, covariance, _ = modes[0]
+    with _quiet(progress):
+        potential = QuadPotentialFullAdapt(len(mean), mean, covariance, INITIAL_WEIGHT)
+    points, stats = sample(
+        density,
+        potential,
+        [mode.dispersed(rng) for mode in islice(cycle(modes), chains)],
+        draws=draws,
+        tune=tune,
+        seed=seed,
+        progress=progress,
+    )
+    return hyperparameter_draws(density.theta(points), density.layout), stats
+
+
+def sample(
+    density: LogDensityFunction,
+    potential: object,
+    begin: Sequence[FloatArray],
+    *,
+    draws: int,
+    tune: int,
+    seed: int,
+    progress: bool,
+) -> tuple[FloatArray, xr.Dataset]:
+    """Draws of a log density by the no-U-turn sampler, a chain from each of `begin` (k,).
+
+    Parameters
+    ----------
+    density : function
+        From a point (k,) to its log density and the gradient.
+    potential : QuadPotential
+        PyMC's word for a mass matrix and its adaptation.
+
+    Returns
+    -------
+    points : array, shape (chains, draws, k)
+    sample_stats : xarray.Dataset
+    """
+    import pymc as pm
     from pytensor.compile.mode import Mode
 
     from womble.likelihood import LogDensity
 
-    seed = int(rng.integers(2**31))
+    chains = len(begin)
     # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
     with _quiet(progress), threadpool_limits(1, user_api="blas"), pm.Model():
-        mean, covariance, _ = modes[0]
-        size = len(mean)
-        pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=size))[0])
+        pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=len(begin[0])))[0])
         # A handful of nodes around the density: not worth compiling.
         step = pm.NUTS(
             target_accept=TARGET_ACCEPT,
-            potential=QuadPotentialFullAdapt(size, mean, covariance, INITIAL_WEIGHT),
+            potential=potential,
             compile_kwargs={"mode": Mode(linker="py", optimizer="fast_compile")},
         )
         cores = min(chains, os.cpu_count() or 1)
@@ -147,14 +191,14 @@ def nuts(
             cores=cores,
             blas_cores=cores,  # in all, so one a chain
             step=step,
-            initvals=[{"q": mode.dispersed(rng)} for mode in islice(cycle(modes), chains)],
+            initvals=[{"q": point} for point in begin],
             nuts_sampler="pymc",
             random_seed=seed,
             progressbar=progress,
             compute_convergence_checks=False,
         )
-    theta = density.theta(plain_dataset(result, "posterior")["q"].to_numpy())
-    return hyperparameter_draws(theta, density.layout), plain_dataset(result, "sample_stats")
+    found = plain_dataset(result, "posterior")["q"].to_numpy()
+    return found, plain_dataset(result, "sample_stats")
 
 
 def plausible_thetas(
@@ -163,19 +207,26 @@ def plausible_thetas(
     data: SpatialData,
     priors: Mapping[str, TensorVariable] | None,
 ) -> list[Theta]:
-    """Hyperparameters, in scaled units, that span what the posterior has: what a band is made for.
+    """Hyperparameters, in scaled units, that span the posterior: what a band is made for."""
+    density = hyperparameter_density(engine, layout, data, priors)
+    return thetas_around(density, find_modes(density, starts(density)))
+
+
+def thetas_around(
+    density: HyperparameterDensity, modes: list[NormalApproximation]
+) -> list[Theta] | list[State]:
+    """Hyperparameters, in scaled units, that span what the modes stand for.
 
     The normal approximation at each mode: its centre, and PLAUSIBLE sds to either side along each
     of its axes.
     """
-    density = hyperparameter_density(engine, layout, data, priors)
     points = []
-    for mode, covariance, _ in find_modes(density, starts(density)):
+    for mode, covariance, _ in modes:
         variances, axes = np.linalg.eigh(covariance)
         steps = PLAUSIBLE * np.sqrt(variances) * axes
         points += [mode, *(mode + steps.T), *(mode - steps.T)]
     thetas = density.theta(np.array(points)) / density.units
-    return [layout.theta(row) for row in thetas]
+    return [density.layout.theta(row) for row in thetas]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import combinations_with_replacement, product
 
 import numpy as np
+from scipy.special import expit
 
 from womble.arrays import FloatArray
 
@@ -93,11 +94,26 @@ def crest_indicator(jets: FloatArray) -> FloatArray:
     return fx**2 * fxx + 2 * fx * fy * fxy + fy**2 * fyy
 
 
-def exponentiate(jets: FloatArray, dimension: int = 2) -> FloatArray:
-    """Jets of e^f by the chain rule: e^f, e^f g, e^f (H + g g'); shape of `jets`."""
-    value, g = np.exp(jets[..., :1]), gradient(jets, dimension)
-    out = [value, value * g]
+def unlink(jets: FloatArray, link: str, dimension: int = 2) -> FloatArray:
+    """Jets of m(f), m the inverse of a link, by the chain rule; shape of `jets`.
+
+    m(f), m'(f) g and m'(f) H + m''(f) g g', with gradient g and Hessian H of f.
+
+    Parameters
+    ----------
+    link : {"log", "logit"}
+        m is the exponential, or 1 / (1 + e^-f).
+    """
+    f, g = jets[..., :1], gradient(jets, dimension)
+    if link == "log":
+        value = first = second = np.exp(f)
+    else:
+        value = expit(f)
+        first = value * expit(-f)
+        second = first * (1 - 2 * value)
+    out = [value, first * g]
     if jets.shape[-1] > 1 + dimension:
         rows, columns = np.triu_indices(dimension)
-        out.append(value * (jets[..., 1 + dimension :] + g[..., rows] * g[..., columns]))
+        outer = g[..., rows] * g[..., columns]
+        out.append(first * jets[..., 1 + dimension :] + second * outer)
     return np.concatenate(out, axis=-1)

@@ -113,6 +113,36 @@ class HalfNormal:
 
 
 @dataclass(frozen=True)
+class Gamma:
+    r"""Gamma law of x = e^q.
+
+    .. math:: \log p(q) = \alpha \log \beta - \log \Gamma(\alpha) + \alpha q - \beta e^q
+    """
+
+    alpha: float
+    beta: float
+
+    @property
+    def start(self) -> float:
+        """The mean of x."""
+        return log(self.alpha / self.beta)
+
+    def at(self, q: float) -> LawAt:
+        """See `Law.at`."""
+        if abs(q) > LARGEST_LOGARITHM:
+            return NOWHERE
+        x = exp(q)
+        value = self.alpha * (log(self.beta) + q) - lgamma(self.alpha) - self.beta * x
+        return LawAt(value, self.alpha - self.beta * x, x, x)
+
+    def as_pymc(self) -> TensorVariable:
+        """See `Law.as_pymc`."""
+        import pymc as pm
+
+        return pm.Gamma.dist(alpha=self.alpha, beta=self.beta)
+
+
+@dataclass(frozen=True)
 class Normal:
     """Normal law of x = q with mean 0."""
 

@@ -2,59 +2,124 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
 from womble.arrays import FloatArray
 from womble.readers import float_array, query_points, raster_axes
+from womble.response import require_worked_out, response
 from womble.slopes import Slopes
-from womble.spatial_data import SpatialData, require_same_crs
+from womble.spatial_data import SpatialData, require_same_crs, spatial_data
 
 
-def read_measurement_sd(given: Any, source: Any, data: SpatialData) -> FloatArray:
-    """The known noise of the rows that were kept, shape (n,).
+def observed_data(
+    likelihood: str,
+    data: Any,
+    value: str | None,
+    *,
+    centred: bool,
+    covariates: Any = (),
+    covariate_fields: Mapping[str, Any] | None = None,
+    transform: Literal["log"] | None = None,
+    units: str | None = None,
+    measurement_sd: Any = None,
+    gradient_data: tuple | None = None,
+    exposure: Any = None,
+    trials: Any = None,
+) -> SpatialData:
+    """The data with all that a model is told of their observation, checked.
+
+    Parameters
+    ----------
+    centred : bool
+        Whether the field has a mean.
+
+    The others are those of `FieldModel.fit`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the data or an argument cannot be used, or not with this likelihood.
+    """
+    asked = {
+        "covariates": len(covariates) > 0,
+        "covariate_fields": bool(covariate_fields),
+        "measurement_sd": measurement_sd is not None,
+        "gradient_data": gradient_data is not None,
+    }
+    require_worked_out(likelihood, transform, asked)
+    checked = spatial_data(
+        data,
+        value,
+        transform=transform,
+        units=units,
+        covariates=covariates,
+        covariate_fields=covariate_fields,
+    )
+    sd, exposure, trials = (
+        None if given is None else per_row(given, data, checked, name)
+        for name, given in (
+            ("measurement_sd", measurement_sd),
+            ("exposure", exposure),
+            ("trials", trials),
+        )
+    )
+    if sd is not None:
+        _require_sd(sd)
+    observed = response(likelihood, checked.values, checked.name, exposure, trials)
+    slopes = None if gradient_data is None else read_slopes(gradient_data, checked)
+    return replace(checked, centred=centred, measurement_sd=sd, slopes=slopes, response=observed)
+
+
+def per_row(given: Any, source: Any, data: SpatialData, name: str) -> FloatArray:
+    """A number for each of the rows that were kept, shape (n,).
 
     Parameters
     ----------
     given : str, number or array
-        See `FieldModel.fit`.
-    source : GeoDataFrame, tuple or DataArray
+        A column of `source`, one number for all, or one for each row.
+    source : GeoDataFrame, tuple, DataArray or Series
         What `data` were read from.
     data : SpatialData
+    name : str
+        Of the argument, for messages.
 
     Raises
     ------
     ValueError
-        If there is no such column, it does not have an entry for each row, or one is negative,
-        missing or infinite.
+        If there is no such column, or it does not have an entry for each row.
     """
     import xarray as xr
 
     if isinstance(given, str):
         if given not in getattr(source, "columns", ()):
             raise ValueError(
-                f"`measurement_sd` must name a column of the GeoDataFrame; got {given!r}. Give an "
-                "array otherwise."
+                f"`{name}` must name a column of the GeoDataFrame; got {given!r}. Give an array "
+                "otherwise."
             )
         given = source[given].to_numpy(dtype=float, na_value=np.nan)
-    if isinstance(given, xr.DataArray):
-        given = given.transpose(*reversed(raster_axes(given, "measurement_sd"))).to_numpy()
-    sd = float_array(given, "measurement_sd")
+    if isinstance(given, xr.DataArray) and given.ndim == 2:
+        given = given.transpose(*reversed(raster_axes(given, name))).to_numpy()
+    array = float_array(given, name)
     rows = source.size if isinstance(source, xr.DataArray) else _length(source)
-    if sd.ndim > 0 and sd.size != rows:
+    if array.ndim > 0 and array.size != rows:
         raise ValueError(
-            f"`measurement_sd` must be a number or have one entry for each of the {rows} rows of "
-            f"the data; got shape {sd.shape}."
+            f"`{name}` must be a number or have one entry for each of the {rows} rows of the data; "
+            f"got shape {array.shape}."
         )
-    kept = np.full(len(data.values), sd) if sd.ndim == 0 else sd.ravel()[data.rows]
-    bad = ~(np.isfinite(kept) & (kept >= 0))
+    return np.full(len(data.values), array) if array.ndim == 0 else array.ravel()[data.rows]
+
+
+def _require_sd(sd: FloatArray) -> None:
+    bad = ~(np.isfinite(sd) & (sd >= 0))
     if bad.any():
         raise ValueError(
-            f"`measurement_sd` must be finite and at least 0; {bad.sum()} of {len(kept)} are not. "
+            f"`measurement_sd` must be finite and at least 0; {bad.sum()} of {len(sd)} are not. "
             "Drop those rows, or give 0 where all of the noise is unknown."
         )
-    return kept
 
 
 def _length(source: Any) -> int:

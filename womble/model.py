@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
-from womble.engines import choose_engine
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
-from womble.measured import read_measurement_sd, read_slopes
 from womble.posterior import Posterior
-from womble.spatial_data import SpatialData, spatial_data
+from womble.response import LikelihoodName, check_likelihood, require_inference
+from womble.spatial_data import SpatialData
 from womble.trend import Trend
 
 if TYPE_CHECKING:
@@ -22,18 +21,21 @@ if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
     from womble.grid import Grid
+    from womble.latent_model import Inference
     from womble.sampling import Method
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldModel:
-    r"""A Gaussian process with trend, observed with Gaussian noise.
+    r"""A Gaussian process with trend, observed with noise or through another likelihood.
 
-    .. math:: y_i = H(s_i) b + Z(s_i) + \epsilon_i, \quad
-              Z \sim GP(0, \sigma^2 \rho(r / \ell)), \quad \epsilon_i \sim N(0, \tau^2)
+    .. math:: y_i | \eta_i \sim p(y_i | \eta_i), \quad \eta_i = H(s_i) b + Z(s_i), \quad
+              Z \sim GP(0, \sigma^2 \rho(r / \ell))
 
-    The field Z and the trend's coefficients b are integrated out exactly; the lengthscale
-    :math:`\ell`, the amplitude :math:`\sigma` and the noise :math:`\tau` are sampled.
+    With Gaussian noise :math:`y_i = \eta_i + \epsilon_i, \epsilon_i \sim N(0, \tau^2)` the field Z
+    and the trend's coefficients b are integrated out exactly; the lengthscale :math:`\ell`, the
+    amplitude :math:`\sigma` and the noise :math:`\tau` are sampled. With other likelihoods the
+    field is sampled with them, or integrated out by Laplace's approximation.
 
     Parameters
     ----------
@@ -42,12 +44,19 @@ class FieldModel:
     trend : {"none", "constant", "linear", "quadratic"}
         Polynomial in the coordinates; its coefficients have wide Gaussian priors. `none` is a field
         of mean 0: take a known mean off the values first.
+    likelihood : str
+        "gaussian"; "student_t" (`noise_scale`, `degrees_of_freedom`); "poisson";
+        "negative_binomial" (`dispersion` a: variance m + a m^2); "bernoulli"; "binomial"; "gamma"
+        (`shape` a: variance m^2 / a). The mean is the field itself ("gaussian", "student_t"), its
+        exponential (counts, "gamma") or its inverse logit ("bernoulli", "binomial").
     anisotropic : bool
         Whether the lengthscale depends on the direction, in the plane: geometric anisotropy, with
         hyperparameters `anisotropy_1`, `anisotropy_2` (see `womble.anisotropy`) around isotropy.
-        `lengthscale` is then the geometric mean of the longest and the shortest.
+        `lengthscale` is then the geometric mean of the longest and the shortest. With
+        likelihood="gaussian" only.
     priors : mapping of str to PyMC distributions, optional
-        For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), for example
+        For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), or the
+        likelihood's parameters named above, for example
         ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``; numbered from 1 for a sum of
         kernels, in its order: `lengthscale_1`, .. Those not named keep their
         defaults (`womble.priors.DefaultPriors`).
@@ -55,7 +64,7 @@ class FieldModel:
     Raises
     ------
     ValueError
-        If the trend is unknown.
+        If the trend or the likelihood is unknown.
     TypeError
         If the kernel is not a Kernel.
     """
@@ -63,6 +72,7 @@ class FieldModel:
     kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
     priors: Mapping[str, TensorVariable] | None = None
+    likelihood: LikelihoodName = "gaussian"
     anisotropic: bool = False
 
     def __post_init__(self) -> None:
@@ -72,24 +82,13 @@ class FieldModel:
                 f"SquaredExponential(); got {self.kernel!r}."
             )
         Trend(self.trend)
+        check_likelihood(self.likelihood, self.anisotropic)
 
-    def _checked(
-        self,
-        data: Any,
-        value: str | None,
-        measurement_sd: Any,
-        gradient_data: tuple | None,
-        **about: Any,
-    ) -> SpatialData:
+    def _checked(self, data: Any, value: str | None, **given: Any) -> SpatialData:
         """The data, centred unless the field has mean 0."""
-        checked = spatial_data(data, value, **about)
-        checked = replace(checked, centred=self.trend != "none")
-        if measurement_sd is not None:
-            sd = read_measurement_sd(measurement_sd, data, checked)
-            checked = replace(checked, measurement_sd=sd)
-        if gradient_data is not None:
-            checked = replace(checked, slopes=read_slopes(gradient_data, checked))
-        return checked
+        from womble.measured import observed_data
+
+        return observed_data(self.likelihood, data, value, centred=self.trend != "none", **given)
 
     def fit(
         self,
@@ -102,15 +101,17 @@ class FieldModel:
         units: str | None = None,
         measurement_sd: Any = None,
         gradient_data: tuple | None = None,
+        exposure: Any = None,
+        trials: Any = None,
         engine: Literal["auto", "dense", "spectral"] = "auto",
-        inference: Method = "nuts",
+        inference: Method | Inference = "nuts",
         draws: int = 1000,
         tune: int = 1000,
         chains: int = 4,
         rng: int | np.random.Generator | None = None,
         progress: bool = True,
     ) -> Posterior:
-        """The posterior of the hyperparameters, by NUTS unless told otherwise.
+        """The posterior of the hyperparameters, and of the field where it is not Gaussian.
 
         Parameters
         ----------
@@ -141,17 +142,27 @@ class FieldModel:
             ``(coords (m, d), gradients (m, d), noise_sd)`` with NaN for components that were not
             measured, or ``(coords, directions (m, d), slopes (m,), noise_sd)`` for slopes along
             directions. Their noise_sd is known: a number, one a location, or one a slope.
+        exposure : column of the GeoDataFrame or array with an entry a row, optional
+            What Poisson and negative binomial counts are proportional to, positive; the field is
+            then of rates per unit of it.
+        trials : column of the GeoDataFrame or array with an entry a row, optional
+            What binomial counts are out of.
         engine : {"auto", "dense", "spectral"}
-            `dense` has exact closed forms for up to some 2,000 data, `spectral` a Fourier series
-            for any number; `auto` chooses by the number of data.
-        inference : {"nuts", "importance", "map"}
-            `importance`: weighted points from Student-t distributions at the posterior's modes,
-            resampled to draws that count alike; many times faster, with a diagnostic (k-hat) of
-            its own, and replaced by NUTS where that fails. `map`: the highest mode of the density
-            on logarithms (with your own priors, on PyMC's coordinates without bounds), and nothing
-            of its uncertainty; as with `condition`, the field can be sampled any number of times.
+            Of Gaussian noise: `dense` has exact closed forms for up to some 2,000 data, `spectral`
+            a Fourier series for any number; `auto` chooses by the number of data. Other likelihoods
+            have an engine of their own: `auto`.
+        inference : {"nuts", "importance", "map", "laplace"}
+            With Gaussian noise `importance`: weighted points from Student-t distributions at the
+            posterior's modes, resampled to draws that count alike; many times faster, with a
+            diagnostic (k-hat) of its own, and replaced by NUTS where that fails. `map`: the highest
+            mode of the density on logarithms (with your own priors, on PyMC's coordinates without
+            bounds), and nothing of its uncertainty; as with `condition`, the field can be sampled
+            any number of times. With other likelihoods `nuts` is over hyperparameters and field
+            together; `laplace` takes Laplace's approximation of the field and importance sampling
+            of the hyperparameters, which is quick and errs most with few counts or binary
+            responses.
         draws : int
-            Kept draws a chain; of `importance` in all, some of them repeated
+            Kept draws a chain; of `importance` and `laplace` in all, some of them repeated
             (`post.inference` says how many are distinct).
         tune, chains : int
             Of NUTS: tuning steps a chain, and chains.
@@ -173,52 +184,42 @@ class FieldModel:
         -----
         UserWarning
             On divergences, R-hat above 1.01 or fewer than 400 effective draws; where importance
-            sampling fails and NUTS is run instead; where the lengthscale is short beside the
-            spacing of the sites.
+            sampling fails (with Gaussian noise NUTS is then run instead); where the lengthscale is
+            short beside the spacing of the sites.
 
         References
         ----------
         Hoffman and Gelman (2014), JMLR 15; Vehtari et al. (2024), Pareto smoothed importance
         sampling, JMLR 25.
         """
-        from womble.inference import hyperparameter_density, plausible_thetas
-        from womble.sampling import check_method, sample, warn_of_short_lengthscale
+        from womble import gaussian_model, latent_model
+        from womble.sampling import Method, warn_of_short_lengthscale
 
-        check_method(inference)
+        require_inference(self.likelihood, inference, engine, of_gaussian=get_args(Method))
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
         checked = self._checked(
             data,
             value,
-            measurement_sd,
-            gradient_data,
             transform=transform,
             units=units,
             covariates=covariates,
             covariate_fields=covariate_fields,
+            measurement_sd=measurement_sd,
+            gradient_data=gradient_data,
+            exposure=exposure,
+            trials=trials,
         )
-        chosen, reason = choose_engine(
-            engine,
-            self.kernel,
-            Trend(self.trend),
-            checked,
-            self.anisotropic,
-            lambda part: plausible_thetas(part, Layout.of(self.kernel), checked, self.priors),
-        )
-        layout = Layout.of(self.kernel, self.anisotropic)
-        found = sample(
-            hyperparameter_density(chosen, layout, checked, self.priors),
-            inference,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            rng=np.random.default_rng(rng),
-            progress=progress,
-        )
-        warn_of_short_lengthscale(found.draws, checked.coords)
-        stats, how = found.sample_stats, found.how
-        return Posterior(checked, self.kernel, self.trend, found.draws, stats, reason, chosen, how)
+        settings = {"inference": inference, "draws": draws, "tune": tune, "chains": chains}
+        settings |= {"rng": np.random.default_rng(rng), "progress": progress}
+        if checked.response is None:
+            post = gaussian_model.fit(self, checked, engine, **settings)
+        else:
+            model = latent_model.Latent(self.kernel, self.trend, checked)
+            post = latent_model.fit(model, self.priors, **settings)
+        warn_of_short_lengthscale(post.draws, checked.coords)
+        return post
 
     def prior_predictive(
         self,
@@ -261,7 +262,12 @@ class FieldModel:
 
         if samples < 1:
             raise ValueError(f"`samples` must be at least 1; got {samples}.")
-        checked = self._checked(data, value, None, None, transform=transform, units=units)
+        if self.likelihood != "gaussian":
+            raise ValueError(
+                "prior_predictive() needs likelihood='gaussian'; got "
+                f"likelihood={self.likelihood!r}, with which it is not worked out."
+            )
+        checked = self._checked(data, value, transform=transform, units=units)
         if checked.coords.shape[1] != 2:
             raise ValueError(
                 "prior_predictive() needs data in the plane; these have "
@@ -280,7 +286,11 @@ class FieldModel:
         *,
         lengthscale: float | Sequence[float],
         amplitude: float | Sequence[float],
-        noise_sd: float,
+        noise_sd: float | None = None,
+        noise_scale: float | None = None,
+        degrees_of_freedom: float | None = None,
+        dispersion: float | None = None,
+        shape: float | None = None,
         anisotropy: tuple[float, float] | None = None,
         covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
         covariate_fields: Mapping[str, Any] | None = None,
@@ -288,63 +298,95 @@ class FieldModel:
         units: str | None = None,
         measurement_sd: Any = None,
         gradient_data: tuple | None = None,
+        exposure: Any = None,
+        trials: Any = None,
         engine: Literal["auto", "dense", "spectral"] = "auto",
+        inference: Inference | None = None,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        rng: int | np.random.Generator | None = None,
+        progress: bool = True,
     ) -> Posterior:
-        """The field at given hyperparameters: simple kriging with an integrated trend.
+        """The field at given hyperparameters: with Gaussian noise kriging with integrated trend.
 
         Parameters
         ----------
         data, value, covariates, covariate_fields, transform, units, measurement_sd
             As in `fit`.
-        gradient_data, engine
+        gradient_data, exposure, trials, engine
             As in `fit`.
         lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
         amplitude : float, or one for each component of a sum
             Standard deviation of Z, in link units; positive.
         noise_sd : float
-            Standard deviation of the noise, in link units; at least 0.
+            Standard deviation of Gaussian noise, in link units; at least 0.
+        noise_scale, degrees_of_freedom, dispersion, shape : float
+            Of the other likelihoods that have them; positive.
         anisotropy : (ratio, angle), optional
             Of an anisotropic model, and only of one: longest over shortest lengthscale, at least
             1, and the direction of the longest in degrees counter-clockwise from the x axis.
+        inference : {"laplace", "nuts"}, optional
+            Of the field with other likelihoods than "gaussian", for which it is exact; by default
+            "laplace".
+        draws, tune, chains, rng, progress
+            As in `fit`, of "nuts".
 
         Returns
         -------
         Posterior
-            With a single draw of the hyperparameters; its field can be sampled any number of
-            times.
+            With a single draw of the hyperparameters, whose field can be sampled any number of
+            times; from NUTS with a draw of the field each.
 
         Raises
         ------
         ValueError
-            If a hyperparameter is out of range, or the data cannot be used.
+            If a hyperparameter is missing or out of range, or the data cannot be used.
         """
-        given = given_hyperparameters(
-            Layout.of(self.kernel, self.anisotropic),
-            lengthscale=lengthscale,
-            amplitude=amplitude,
-            noise_sd=noise_sd,
-            anisotropy=anisotropy,
-        )
+        from womble import gaussian_model, latent_model
+
+        require_inference(self.likelihood, inference, engine, of_gaussian=(None,))
         checked = self._checked(
             data,
             value,
-            measurement_sd,
-            gradient_data,
             transform=transform,
             units=units,
             covariates=covariates,
             covariate_fields=covariate_fields,
+            measurement_sd=measurement_sd,
+            gradient_data=gradient_data,
+            exposure=exposure,
+            trials=trials,
         )
+        latent = checked.response is not None
         layout = Layout.of(self.kernel, self.anisotropic)
-        scaled = np.array(list(given.values())) / layout.units(checked.scaling)
-        chosen, reason = choose_engine(
-            engine,
-            self.kernel,
-            Trend(self.trend),
-            checked,
-            self.anisotropic,
-            lambda _: [layout.theta(scaled)],
+        if latent:
+            layout = checked.response.layout(self.kernel)
+        others = {
+            "noise_scale": noise_scale,
+            "degrees_of_freedom": degrees_of_freedom,
+            "dispersion": dispersion,
+            "shape": shape,
+        }
+        given = given_hyperparameters(
+            layout,
+            lengthscale=lengthscale,
+            amplitude=amplitude,
+            noise_sd=noise_sd,
+            others=others,
+            anisotropy=anisotropy,
         )
-        draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
-        return Posterior(checked, self.kernel, self.trend, draws, None, reason, chosen)
+        if latent:
+            model = latent_model.Latent(self.kernel, self.trend, checked)
+            return latent_model.condition(
+                model,
+                given,
+                inference=inference or "laplace",
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                rng=np.random.default_rng(rng),
+                progress=progress,
+            )
+        return gaussian_model.condition(self, checked, given, engine)

@@ -89,7 +89,7 @@ def _process(
 def _described(
     ds: xr.Dataset, data: SpatialData, layout: Layout, grid: Grid, source: str
 ) -> xr.Dataset:
-    name = f"log {data.name}" if data.transform == "log" else data.name
+    name = data.field_name()
     labels = {"surface": name, "process": f"{name} without trend"}
     of_kind = dict.fromkeys(["amplitude", "noise_sd"], data.difference_units)
     of_kind |= {"lengthscale": data.coordinate_units, "anisotropy": "1"}

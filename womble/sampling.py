@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -41,18 +41,6 @@ class Sampled(NamedTuple):
     how: str
 
 
-def check_method(name: str) -> None:
-    """Refuse what is no method of inference.
-
-    Raises
-    ------
-    ValueError
-    """
-    if name not in get_args(Method):
-        known = ", ".join(map(repr, get_args(Method)))
-        raise ValueError(f"`inference` must be one of {known}; got {name!r}.")
-
-
 def sample(
     density: HyperparameterDensity,
     method: Method,
@@ -80,7 +68,7 @@ def sample(
         points = max(draws, FEWEST_POINTS)
         found = importance_sample(density.value, modes, points, rng, progress)
         if found.k_hat <= LARGEST_K_HAT:
-            sampled = _resampled(density, modes, found, draws, rng)
+            sampled = resampled(density, modes, found, draws, rng)
             warn_of_trouble(sampled.draws, sampled.sample_stats)
             return sampled
         given_up = f"; importance sampling was given up, k-hat {found.k_hat:.2f}"
@@ -106,7 +94,7 @@ def _mode(density: HyperparameterDensity, modes: list[NormalApproximation]) -> S
     return Sampled(hyperparameter_draws(theta, density.layout), None, how)
 
 
-def _resampled(
+def resampled(
     density: HyperparameterDensity,
     modes: list[NormalApproximation],
     found: Weighted,

@@ -21,6 +21,7 @@ from womble.readers import (
     read_raster,
     require_planar,
 )
+from womble.response import Response
 from womble.scaling import Scaling
 from womble.slopes import Slopes
 from womble.warn import warn
@@ -72,6 +73,8 @@ class SpatialData:
     covariates : Covariates or None
     axis : Axis
         What positions on a line (d = 1) are called, and the date that is 0 where they are dates.
+    response : Response or None
+        How the values are observed given the field; None for Gaussian noise.
     """
 
     coords: FloatArray
@@ -87,6 +90,7 @@ class SpatialData:
     slopes: Slopes | None = None
     covariates: Covariates | None = None
     axis: Axis = field(default_factory=Axis)
+    response: Response | None = None
 
     @property
     def sites(self) -> FloatArray:
@@ -96,25 +100,47 @@ class SpatialData:
         return np.concatenate([self.coords, self.slopes.coords])
 
     @property
+    def link(self) -> str:
+        """From the response's mean to the field: "identity", "log" or "logit"."""
+        if self.response is not None:
+            return self.response.link
+        return "identity" if self.transform is None else "log"
+
+    @property
     def scaling(self) -> Scaling:
         """Centring and scaling of these coordinates and values."""
         origin = self.coords.mean(axis=0)
         length = np.sqrt(np.mean(np.sum((self.coords - origin) ** 2, axis=1)))
+        if self.response is not None and self.response.link != "identity":
+            offset = self.response.centre(self.values) if self.centred else 0.0
+            return Scaling(origin, float(length), offset, 1.0)
         offset = float(self.values.mean()) if self.centred else 0.0
         scale = np.sqrt(np.mean((self.values - offset) ** 2))
         return Scaling(origin, float(length), offset, float(scale))
 
     @property
     def link_units(self) -> str | None:
-        """Units of `values`; after a log transform UDUNITS' "ln(re 1 units)"; None if unknown."""
-        if self.transform is None or self.units is None:
-            return self.units
-        return f"ln(re 1 {self.units})"
+        """Units of the field; of logarithms UDUNITS' "ln(re 1 units)"; None if unknown."""
+        if self.link == "logit":
+            return "1"
+        return f"ln(re 1 {self.units})" if self.link == "log" and self.units else self.units
 
     @property
     def difference_units(self) -> str | None:
-        """Units of differences of `values`, and so of their derivatives: 1 for logarithms."""
-        return self.units if self.transform is None else "1"
+        """Units of differences of the field, and so of its derivatives: 1 for logarithms."""
+        return self.units if self.link == "identity" else "1"
+
+    @property
+    def response_units(self) -> str | None:
+        """Units of the field on the response scale: 1 for probabilities."""
+        return "1" if self.link == "logit" else self.units
+
+    def field_name(self, response: bool = False) -> str:
+        """What the field is called on the link or the response scale."""
+        if self.response is not None:
+            named = self.response.mean_name if response else self.response.field_name
+            return named(self.name)
+        return f"log {self.name}" if self.transform == "log" and not response else self.name
 
 
 def spatial_data(

@@ -15,10 +15,13 @@ from womble import kernels
 from womble.axis import Axis
 from womble.covariate_storage import from_dataset, to_dataset
 from womble.engines import choose_engine
+from womble.engines.band import Band
 from womble.engines.base import Engine
+from womble.engines.latent import LatentEngine
 from womble.engines.spectral import SpectralEngine
 from womble.kernels import Kernel
 from womble.posterior import Posterior
+from womble.response import Response
 from womble.slopes import Slopes
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
@@ -62,13 +65,17 @@ def save(posterior: Posterior, path: str | Path) -> None:
     if data.slopes is not None:
         ds = ds.assign(_slope_variables(data.slopes))
     ds = ds.merge(posterior.draws, join="exact", compat="override")
+    if data.response is not None:
+        observed = data.response.to_dict()
+        ds.attrs["likelihood"] = observed.pop("likelihood")
+        ds = ds.assign({name: ("observation", x) for name, x in observed.items()})
     if posterior.sample_stats is not None:
         plain = posterior.sample_stats
         plain = plain[[name for name in STATISTICS if name in plain]]
         ds = ds.merge(
             plain.rename({name: f"stat_{name}" for name in plain}), join="exact", compat="override"
         )
-    ds.attrs = {
+    ds.attrs |= {
         "format": FORMAT,
         "versions": json.dumps({name: version(name) for name in VERSIONED}),
         "kernel": json.dumps(_described(posterior.kernel)),
@@ -93,6 +100,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
     ds = ds.merge(covariates, join="exact", compat="override", combine_attrs="no_conflicts")
     if isinstance(posterior._engine, SpectralEngine):
         ds.attrs["spectral"] = json.dumps(posterior._engine.band)
+    if isinstance(posterior._engine, LatentEngine):
+        ds.attrs["band"] = json.dumps(posterior._engine.band.to_dict())
     encoding = {name: {"dtype": "int8"} for name in ds if ds[name].dtype == bool}
     ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
@@ -122,12 +131,12 @@ def load(path: str | Path) -> Posterior:
         slopes=_read_slopes(ds) if "slope_values" in ds else None,
         covariates=from_dataset(ds),
         axis=_axis(axis),
+        response=_response(ds),
         **about,
     )
     kernel = _kernel(kernel)
     stats = [name for name in ds if str(name).startswith("stat_")]
-    trend, band = Trend(ds.attrs["trend"]), ds.attrs.get("spectral")
-    engine = _engine(kernel, trend, data, band, anisotropic="anisotropy_1" in ds)
+    engine = _engine(ds, kernel, data)
     chains = [name for name in ds if "chain" in ds[name].dims and name not in stats]
     sample_stats = ds[stats].rename({name: str(name).removeprefix("stat_") for name in stats})
     if "diverging" in sample_stats:
@@ -146,17 +155,29 @@ def load(path: str | Path) -> Posterior:
     )
 
 
-def _engine(
-    kernel: Kernel, trend: Trend, data: SpatialData, band: str | None, anisotropic: bool
-) -> Engine:
-    """The dense engine, or the spectral one with the band it had."""
-    if band is None:
-        return choose_engine("dense", kernel, trend, data, anisotropic)[0]
+def _response(ds: xr.Dataset) -> Response | None:
+    if "likelihood" not in ds.attrs:
+        return None
+    amounts = {name: ds[name].to_numpy() for name in ("exposure", "trials") if name in ds}
+    return Response(ds.attrs["likelihood"], **amounts)
+
+
+def _engine(ds: xr.Dataset, kernel: Kernel, data: SpatialData) -> Engine:
+    """The engine that the draws came from, with the band it had."""
+    trend, scaling = Trend(ds.attrs["trend"]), data.scaling
+    if data.response is not None:
+        from womble.latent_model import Latent
+
+        model = Latent(kernel, trend.name, data)
+        if "band" not in ds.attrs:
+            return model.sites()
+        return model.with_band(Band.from_dict(json.loads(ds.attrs["band"])))
+    if "spectral" not in ds.attrs:
+        return choose_engine("dense", kernel, trend, data, "anisotropy_1" in ds)[0]
     from womble.engines.spectral_choice import again
 
-    scaling = data.scaling
     coords, values = scaling.coords_in(data.coords), scaling.values_in(data.values)
-    return again(kernel, trend, coords, values, json.loads(band))
+    return again(kernel, trend, coords, values, json.loads(ds.attrs["spectral"]))
 
 
 def _described(kernel: Kernel) -> dict[str, Any]:

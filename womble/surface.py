@@ -19,6 +19,7 @@ from womble.paths import each_path
 from womble.quantity import LINEAR, linear_rows, names_up_to, quantities
 
 STATISTICS = ("mean", "sd", "q025", "q50", "q975")
+Link = Literal["log", "logit"]
 LEVELS = (0.025, 0.5, 0.975)
 BOUNDS = ("lower", "upper")
 
@@ -33,7 +34,7 @@ def surface(
     grid: Cells,
     *,
     order: int,
-    scale: Literal["link", "response"],
+    link: Link | None,
     rule: str,
     alpha: float,
     domain: FloatArray,
@@ -53,9 +54,9 @@ def surface(
         A grid in the plane or a transect.
     order : {1, 2}
         Highest derivative that the kernel offers.
-    scale : {"link", "response"}
-        `response` exponentiates each draw; all quantities then come from draws, and mean and sd
-        are NaN, as the moments of a log-normal mixture need not exist.
+    link : {"log", "logit"} or None
+        What is undone in each draw; all quantities then come from draws. Of "log" mean and sd are
+        NaN, as the moments of a log-normal mixture need not exist.
     rule, alpha
         See `womble.decision`; "simultaneous" on the link scale only.
     domain : array, shape (2, d)
@@ -69,7 +70,7 @@ def surface(
         See `womble.Posterior.surface`.
     """
     names = names_up_to(order, len(grid.shape))
-    found = _statistics(ensemble, grid.points, names, order, scale, rng, progress)
+    found = _statistics(ensemble, grid.points, names, order, link, rng, progress)
     signed = [name for name in names if quantities(len(grid.shape))[name].signed]
     covering: dict[str, Band] = {}
     if rule == "simultaneous":
@@ -95,7 +96,7 @@ def surface(
         coords["bound"] = list(BOUNDS)
     over = "over all cells" if covering else "per cell"
     ds = xr.Dataset(variables, coords)
-    return describe(ds, grid, scale, attributes, f"{rule}, alpha = {alpha:g}, {over}")
+    return describe(ds, grid, link, attributes, f"{rule}, alpha = {alpha:g}, {over}")
 
 
 def surface_draws(
@@ -103,7 +104,7 @@ def surface_draws(
     grid: Cells,
     *,
     order: int,
-    scale: Literal["link", "response"],
+    link: Link | None,
     domain: FloatArray,
     attributes: Mapping[str, str | None],
     rng: np.random.Generator,
@@ -123,8 +124,8 @@ def surface_draws(
 
     def values(path: Path) -> FloatArray:
         jets = path.jets(grid.points, order)
-        if scale == "response":
-            jets = jet.exponentiate(jets, d)
+        if link is not None:
+            jets = jet.unlink(jets, link, d)
         return np.stack([quantities(d)[name].of(jets) for name in names])
 
     found = each_path(values, ensemble, domain, rng, "surface draws", progress)
@@ -135,7 +136,7 @@ def surface_draws(
         np.degrees(arrays["gradient_direction"], out=arrays["gradient_direction"])
     variables = {name: (("draw", *grid.dims), array) for name, array in arrays.items()}
     coords = {"draw": np.arange(ensemble.size), **grid.labels}
-    ds = describe(xr.Dataset(variables, coords), grid, scale, attributes)
+    ds = describe(xr.Dataset(variables, coords), grid, link, attributes)
     if "gradient_direction" in ds:
         ds["gradient_direction"].attrs["comment"] = "counter-clockwise from the x axis"
     ds.attrs["comment"] = "each draw is one function of location, the same in all variables"
@@ -158,7 +159,7 @@ def _statistics(
     points: FloatArray,
     names: list[str],
     order: int,
-    scale: str,
+    link: Link | None,
     rng: np.random.Generator,
     progress: bool,
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
@@ -168,7 +169,7 @@ def _statistics(
     parts = []
     for i, tile in enumerate(tiles):
         label = f"surface {i + 1}/{len(tiles)}"
-        parts.append(_of_tile(ensemble, tile, names, order, scale, rng, label, progress))
+        parts.append(_of_tile(ensemble, tile, names, order, link, rng, label, progress))
     return {
         name: tuple(np.concatenate([part[name][i] for part in parts], axis=-1) for i in (0, 1))
         for name in names
@@ -180,19 +181,20 @@ def _of_tile(
     points: FloatArray,
     names: list[str],
     order: int,
-    scale: str,
+    link: Link | None,
     rng: np.random.Generator,
     label: str,
     progress: bool,
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """The same for a tile of points, all draws at once."""
+    d = points.shape[1]
+    of = quantities(d)
     if not ensemble.closed_form:
         draws = ensemble.draw_groups(points[:, None], order, rng, label, progress)[:, :, 0]
-        if scale == "response":
-            draws = jet.exponentiate(draws)
-        of = quantities(points.shape[1])
-        return {name: _of_draws(name, of[name].of(draws), scale) for name in names}
-    linear = [name for name in names if name in LINEAR and scale == "link"]
+        if link is not None:
+            draws = jet.unlink(draws, link, d)
+        return {name: _of_draws(name, of[name].of(draws), link) for name in names}
+    linear = [name for name in names if name in LINEAR and link is None]
     drawn = [name for name in names if name not in linear]
     d = points.shape[1]
     rows = linear_rows(linear, order, d)
@@ -202,9 +204,9 @@ def _of_tile(
         values = np.empty((0, ensemble.repeats, len(points)))
         if drawn:
             draws = draw_normal(mean, covariance, ensemble.repeats, stream)
-            if scale == "response":
-                draws = jet.exponentiate(draws, d)
-            values = np.stack([quantities(d)[name].of(draws) for name in drawn])
+            if link is not None:
+                draws = jet.unlink(draws, link, d)
+            values = np.stack([of[name].of(draws) for name in drawn])
         if not linear:
             return (values,)
         variance = np.einsum("la,pab,lb->lp", rows, covariance, rows, optimize=True)
@@ -212,7 +214,7 @@ def _of_tile(
 
     results = list(zip(*ensemble.map(one, rng, label, progress), strict=True))
     values = np.concatenate(results[0], axis=1)
-    out = {name: _of_draws(name, values[i], scale) for i, name in enumerate(drawn)}
+    out = {name: _of_draws(name, values[i], link) for i, name in enumerate(drawn)}
     if linear:
         means, sds = np.stack(results[1]), np.stack(results[2])
         moments, quantiles = mixture.moments(means, sds), mixture.quantiles(means, sds, LEVELS)
@@ -222,7 +224,7 @@ def _of_tile(
     return out
 
 
-def _of_draws(name: str, draws: FloatArray, scale: str) -> tuple[FloatArray, FloatArray]:
+def _of_draws(name: str, draws: FloatArray, link: Link | None) -> tuple[FloatArray, FloatArray]:
     """Statistics (5, p) and probability of being positive (p,) of draws (S, p)."""
     if name == "gradient_direction":
         resultant = np.exp(1j * draws).mean(axis=0)
@@ -232,7 +234,7 @@ def _of_draws(name: str, draws: FloatArray, scale: str) -> tuple[FloatArray, Flo
         statistics = np.concatenate([[np.angle(resultant), spread], nothing])
         return np.degrees(statistics), np.full(draws.shape[1], np.nan)
     moments = np.stack([draws.mean(axis=0), draws.std(axis=0)])
-    if scale == "response":
+    if link == "log":
         moments[:] = np.nan
     return np.concatenate([moments, np.quantile(draws, LEVELS, axis=0)]), (draws > 0).mean(axis=0)
 

@@ -212,7 +212,7 @@ def profile_dataset(lines: gpd.GeoDataFrame, drawn: Fronts, data: SpatialData) -
     ds = ds.assign_coords(distance=(("boundary", "offset"), drawn.offsets))
     described = {
         "slope": ("slope uphill across the boundary", 1, data.difference_units),
-        "value": (data.name if data.transform is None else f"log {data.name}", 0, data.link_units),
+        "value": (data.field_name(), 0, data.link_units),
     }
     for name, (long_name, order, response) in described.items():
         unit = derivative_units(response, data.coordinate_units, order)

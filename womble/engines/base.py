@@ -250,8 +250,8 @@ class PathInUserUnits:
 
 PATH_REMEDY = "these paths were drawn for", "Draw the paths with a larger `domain`"
 ENGINE_REMEDY = (
-    "the spectral engine's series is made for, the data's and a fifth of its side around it",
-    "Ask nearer to the data, or use engine='dense'",
+    "this fit's series of waves is made for, the data's and a fifth of its side around it",
+    "Ask nearer to the data; with Gaussian noise engine='dense' has no such box",
 )
 
 

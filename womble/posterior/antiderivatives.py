@@ -82,7 +82,7 @@ class Antiderivatives(Fitted):
             order,
             origin,
             axis=self.data.axis,
-            field=self._field_name(response=False),
+            field=self.data.field_name(),
             units=self._units_of_order(-order),
             coordinate_units=self.data.coordinate_units,
             source=self._source(),
@@ -125,7 +125,7 @@ class Antiderivatives(Fitted):
         a, b = self._position(a, "a"), self._position(b, "b")
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         statistics = antiderivative_statistics(ensemble, np.array([b]), 1, a)[:, 0]
-        name = f"integral of {self._field_name(response=False)}"
+        name = f"integral of {self.data.field_name()}"
         found = pd.Series(statistics, index=list(STATISTICS), name=name)
         found.attrs = {"a": a, "b": b, "units": self._units_of_order(-1)}
         return found

@@ -46,6 +46,7 @@ class Checks(Fitted):
         from womble import check
         from womble.spatial_data import require_same_crs, spatial_data
 
+        self._require_gaussian("check()", "whose predictions are mixtures of normals")
         ensemble = self.ensemble("surface", None, np.random.default_rng(0))
         if held_out is None:
             self._require_dense("check() without held-out data", "to leave observations out")
@@ -100,6 +101,7 @@ class Checks(Fitted):
         """
         from womble import check
 
+        self._require_gaussian("cross_validate()", "whose predictions are mixtures of normals")
         self._require_dense("cross_validate()", "to leave observations out")
         n = len(self.data.values)
         if blocks not in ("spatial", "random"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,9 +12,10 @@ import xarray as xr
 from womble.arrays import FloatArray
 from womble.engines.base import Engine, Target
 from womble.engines.ensemble import Ensemble
+from womble.engines.latent import LatentEngine
 from womble.engines.spectral import SpectralEngine
 from womble.grid import Grid
-from womble.hyperparameters import Layout
+from womble.hyperparameters import IN_LINK_UNITS, Layout
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData, require_same_crs
 from womble.transect import Transect
@@ -44,11 +45,13 @@ class Fitted:
     @property
     def given(self) -> bool:
         """Whether there is one point of the hyperparameters, given or the mode, and no sample."""
-        return self.sample_stats is None and self.draws["noise_sd"].size == 1
+        return self.sample_stats is None and self._count == 1
 
     @cached_property
     def layout(self) -> Layout:
         """Names and order of the hyperparameters."""
+        if self.data.response is not None:
+            return self.data.response.layout(self.kernel)
         return Layout.of(self.kernel, anisotropic="anisotropy_1" in self.draws)
 
     @property
@@ -68,8 +71,9 @@ class Fitted:
         from womble.posterior.summary import hyperparameter_table
 
         link, length = self.data.difference_units, self.data.coordinate_units
-        units = {"lengthscale": length, "amplitude": link, "noise_sd": link}
-        return hyperparameter_table(self.draws, self.sample_stats, self.layout, units, self.given)
+        units = {"lengthscale": length} | dict.fromkeys(IN_LINK_UNITS, link)
+        plain = self.draws[[*self.layout.names]]
+        return hyperparameter_table(plain, self.sample_stats, self.layout, units, self.given)
 
     def coefficients(
         self, *, samples: int | None = None, rng: int | np.random.Generator | None = None
@@ -129,19 +133,23 @@ class Fitted:
         scaling = self.data.scaling
         layout, units = self.layout, self.layout.units(scaling)
         table = np.stack([self.draws[name].to_numpy().ravel() for name in layout.names], axis=1)
+        repeats = 1
         if self.given:
-            thetas, repeats = table, samples or DEFAULT_SAMPLES
+            chosen, repeats = np.arange(len(table)), samples or DEFAULT_SAMPLES
         elif samples is None:
             every = np.linspace(0, len(table) - 1, min(len(table), DEFAULT_SAMPLES))
-            thetas, repeats = table[every.round().astype(int)], 1
+            chosen = every.round().astype(int)
         elif samples > len(table):
             raise ValueError(
                 f"`samples` must be at most the number of posterior draws, {len(table)}; got "
                 f"{samples}. Fit with more draws."
             )
         else:
-            thetas, repeats = table[rng.choice(len(table), samples, replace=False)], 1
-        thetas = [layout.theta(row) for row in thetas / units]
+            chosen = rng.choice(len(table), samples, replace=False)
+        thetas = [layout.theta(row) for row in table[chosen] / units]
+        if "weights" in self.draws:
+            weights = self.draws["weights"].to_numpy().reshape(len(table), -1)[chosen]
+            thetas = [replace(theta, weights=w) for theta, w in zip(thetas, weights, strict=True)]
         kind = Ensemble
         if isinstance(self._engine, SpectralEngine):
             from womble.engines.averages import SpectralEnsemble
@@ -166,6 +174,11 @@ class Fitted:
             )
 
     @property
+    def _count(self) -> int:
+        """Number of posterior draws."""
+        return self.draws.sizes["chain"] * self.draws.sizes["draw"]
+
+    @property
     def order(self) -> int:
         """Highest derivative that the kernel offers: 1 or 2."""
         return 2 if self.kernel.differentiability > 2 else 1
@@ -184,6 +197,18 @@ class Fitted:
             raise ValueError(
                 f"{what} needs the dense engine, {why}; this posterior has the spectral one. Use "
                 "engine='dense' on a subset of at most some 2,000 data."
+            )
+        if isinstance(self._engine, LatentEngine):
+            raise ValueError(
+                f"{what} needs the covariance of the sites, {why}; this posterior has waves. Use "
+                "inference='laplace' on a subset of at most some 2,000 data."
+            )
+
+    def _require_gaussian(self, what: str, why: str) -> None:
+        if self.data.response is not None:
+            raise ValueError(
+                f"{what} needs likelihood='gaussian', {why}; this field was fitted with "
+                f"likelihood={self.data.response.likelihood!r}."
             )
 
     def _require_plane(self, what: str) -> None:
@@ -239,7 +264,7 @@ class Fitted:
 
     def _line_samples(self, samples: int | None) -> int:
         """200 by default, or all draws if there are fewer."""
-        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self.draws["noise_sd"].size)
+        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self._count)
         return most if samples is None else samples
 
     def _box(self, grid: Grid | Transect) -> FloatArray:
@@ -253,10 +278,6 @@ class Fitted:
         from womble.priors import domain_diameter
 
         return 0.05 * domain_diameter(self.data.coords) if min_length is None else min_length
-
-    def _field_name(self, response: bool) -> str:
-        name = self.data.name
-        return f"log {name}" if self.data.transform == "log" and not response else name
 
     def _source(self) -> str:
         how = self.inference.split(":")[0].split(",")[0]

@@ -258,6 +258,7 @@ class Lines(Fitted):
         from womble.vector import line_settings
 
         self._require_plane("null_test()")
+        self._require_gaussian("null_test()", "which it simulates data with")
         self._require_dense("null_test()", "to simulate data at its sites")
         if replicates < 19:
             raise ValueError(

@@ -42,7 +42,8 @@ class Maps(Fitted):
             By default `Grid.from_data(data)`.
         target : {"surface", "process"}
         scale : {"link", "response"}
-            `response` undoes the transform, with derivatives by the chain rule.
+            `response` undoes the transform, or the likelihood's link (rates, probabilities), with
+            derivatives by the chain rule.
         samples : int, optional
             Posterior draws; None takes all up to 1,000.
         rule : {"interval", "fdr", "simultaneous"}
@@ -85,7 +86,7 @@ class Maps(Fitted):
         grid = self._grid(grid)
         if scale not in ("link", "response"):
             raise ValueError(f"`scale` must be 'link' or 'response'; got {scale!r}.")
-        transformed = self.data.transform == "log" and scale == "response"
+        transformed = self.data.link != "identity" and scale == "response"
         _check_map_rule(rule, alpha, transformed, keep_draws)
         if self.order < 2:
             warn(
@@ -96,7 +97,7 @@ class Maps(Fitted):
         ensemble = self.ensemble(target, samples, rng)
         options = {
             "order": self.order,
-            "scale": "response" if transformed else "link",
+            "link": self.data.link if transformed else None,
             "domain": self._box(grid),
             "attributes": self._attributes(transformed),
             "rng": rng,
@@ -186,9 +187,9 @@ class Maps(Fitted):
         """What a map says of the field on either scale."""
         data = self.data
         return {
-            "name": self._field_name(response),
-            "units": data.units if response else data.link_units,
-            "difference_units": data.units if response else data.difference_units,
+            "name": data.field_name(response),
+            "units": data.response_units if response else data.link_units,
+            "difference_units": data.response_units if response else data.difference_units,
             "coordinate_units": data.coordinate_units,
             "source": self._source(),
         }

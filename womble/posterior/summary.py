@@ -33,7 +33,7 @@ def hyperparameter_table(
     draws, sample_stats : xarray.Dataset
     layout : Layout
     units : mapping of str to str
-        Of each kind of hyperparameter.
+        Of each kind of hyperparameter; the others are numbers.
     given : bool
         Whether there is a single draw, without ESS and R-hat.
     """
@@ -45,7 +45,7 @@ def hyperparameter_table(
         shape, centre = _shape(draws)
         draws = draws.merge(shape, join="exact", compat="override")
         kinds |= {"anisotropy_ratio": "ratio", "anisotropy_angle": "angle"}
-    units = {**units, "anisotropy": "1", "ratio": "1", "angle": "degree"}
+    units = {**units, "angle": "degree"}
     found = {} if given else diagnostics(draws, sample_stats)
     rows = {}
     for name, kind in kinds.items():
@@ -54,7 +54,7 @@ def hyperparameter_table(
         mean = offset + (0.0 if kind == "angle" else x.mean())
         quantiles = offset + np.quantile(x, list(LEVELS.values()))
         rows[name] = {"mean": mean, "sd": spread, **dict(zip(LEVELS, quantiles, strict=True))}
-        rows[name]["units"] = units[kind] or ""
+        rows[name]["units"] = units.get(kind, "1") or ""
         for key in ("ess_bulk", "ess_tail", "r_hat"):
             rows[name][key] = float(found[key][name]) if found else np.nan
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("hyperparameter")

@@ -129,5 +129,5 @@ class Transects(Fitted):
         units |= {name: slope for name in order if name.startswith("steepness")}
         units |= dict.fromkeys(["level_before", "level_after"], data.link_units)
         table.attrs["units"] = {name: unit for name, unit in units.items() if unit}
-        table.attrs |= {"scale": "link", "name": self._field_name(False), "womble": settings}
+        table.attrs |= {"scale": "link", "name": self.data.field_name(), "womble": settings}
         return table

@@ -1,0 +1,116 @@
+"""Laplace's approximation with the kernel itself, site by site: exact but for the approximation.
+
+At the mode, responses look like normal ones, y = eta + g / W with known noise variances 1 / W: all
+that the dense engine knows of such data holds for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg.lapack import dtrtri
+
+from womble.arrays import FloatArray
+from womble.covariance import parts
+from womble.engines.approximation import BySites, Mode, find_mode, no_mode
+from womble.engines.base import Target
+from womble.engines.conditional import DenseConditional
+from womble.engines.dense import RADIALS, DenseEngine
+from womble.engines.evidence import gradient_by_sites
+from womble.hyperparameters import State, Theta
+from womble.kernels import Kernel
+from womble.likelihoods import Likelihood
+from womble.trend import Trend
+
+
+@dataclass(frozen=True, eq=False)
+class SitesEngine:
+    """y_i | eta_i by a likelihood, eta = H b + Z, by the covariance of eta at the data.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    trend : Trend
+    coords : array, shape (n, d)
+        Scaled: centred, with rms radius 1.
+    likelihood : Likelihood
+        With the responses, on the scale of the scaled field.
+    """
+
+    kernel: Kernel
+    trend: Trend
+    coords: FloatArray
+    likelihood: Likelihood
+
+    @cached_property
+    def dense(self) -> DenseEngine:
+        """Of the same sites and prior."""
+        return DenseEngine(self.kernel, self.trend, self.coords, np.zeros(len(self.coords)))
+
+    def _covariance(self, state: State) -> tuple[FloatArray, list[FloatArray]]:
+        """K (n, n) and its derivatives by lengthscale and amplitude of each component in turn."""
+        K, derivatives = self.dense.trend_covariance.copy(), []
+        for kernel, scale in parts(self.kernel, state.scales):
+            # rho and z^2 D rho = -lengthscale d rho / d lengthscale.
+            R, stretch = kernel.radials(self.dense.distances / scale.lengthscale, RADIALS)
+            K += scale.amplitude**2 * R
+            derivatives.append(-(scale.amplitude**2) / scale.lengthscale * stretch)
+            derivatives.append(2 * scale.amplitude * R)
+        return K, derivatives
+
+    def log_likelihood(self, state: State) -> tuple[float, FloatArray]:
+        """Laplace's approximation of the log marginal likelihood, and its gradient.
+
+        Returns
+        -------
+        value : float
+            -inf where the mode is not found.
+        gradient : array, shape (k,)
+            In the order of `LatentLayout`.
+        """
+        K, derivatives = self._covariance(state)
+        found = find_mode(BySites(K), self.likelihood, np.array(state.parameters))
+        if found is None:
+            return -np.inf, np.zeros(len(derivatives) + len(state.parameters))
+        return found.log_evidence, np.concatenate(gradient_by_sites(K, derivatives, found))
+
+    def log_likelihood_value(self, state: State) -> float:
+        """See `Engine.log_likelihood_value`."""
+        K, _ = self._covariance(state)
+        found = find_mode(BySites(K), self.likelihood, np.array(state.parameters))
+        return -np.inf if found is None else found.log_evidence
+
+    def mode(self, state: State) -> Mode:
+        """The mode of eta given the hyperparameters.
+
+        Raises
+        ------
+        ValueError
+            If it is not found.
+        """
+        K, _ = self._covariance(state)
+        found = find_mode(BySites(K), self.likelihood, np.array(state.parameters))
+        if found is None:
+            raise no_mode(state)
+        return found
+
+    def condition(self, state: State, target: Target = "surface") -> DenseConditional:
+        """The field given data and hyperparameters, as Laplace's approximation has it.
+
+        Raises
+        ------
+        ValueError
+            If the mode is not found.
+        """
+        found = self.mode(state)
+        terms = found.terms
+        normal = replace(
+            self.dense,
+            values=found.eta + terms.slope / terms.information,
+            measurement_sd=1 / np.sqrt(terms.information),
+        )
+        inverse, _ = dtrtri(found.factor, lower=1)
+        whitener = np.asfortranarray(inverse * np.sqrt(terms.information))
+        return DenseConditional(normal, Theta(state.scales, 0.0), target, whitener, found.x)

@@ -1,0 +1,73 @@
+"""Fits and conditions of models with Gaussian noise, whose field is integrated out exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from womble.engines import choose_engine
+from womble.hyperparameters import Layout
+from womble.inference import hyperparameter_density, plausible_thetas
+from womble.posterior import Posterior
+from womble.sampling import Method, sample
+from womble.trend import Trend
+
+if TYPE_CHECKING:
+    from womble.model import FieldModel
+    from womble.spatial_data import SpatialData
+
+
+def fit(
+    model: FieldModel,
+    data: SpatialData,
+    engine: str,
+    *,
+    inference: Method,
+    draws: int,
+    tune: int,
+    chains: int,
+    rng: np.random.Generator,
+    progress: bool,
+) -> Posterior:
+    """The posterior of the hyperparameters; arguments as `FieldModel.fit` has them."""
+    kernel, priors = model.kernel, model.priors
+    chosen, reason = choose_engine(
+        engine,
+        kernel,
+        Trend(model.trend),
+        data,
+        model.anisotropic,
+        lambda part: plausible_thetas(part, Layout.of(kernel), data, priors),
+    )
+    found = sample(
+        hyperparameter_density(chosen, Layout.of(kernel, model.anisotropic), data, priors),
+        inference,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        rng=rng,
+        progress=progress,
+    )
+    stats, how = found.sample_stats, found.how
+    return Posterior(data, kernel, model.trend, found.draws, stats, reason, chosen, how)
+
+
+def condition(
+    model: FieldModel, data: SpatialData, given: Mapping[str, float], engine: str
+) -> Posterior:
+    """The field at given hyperparameters."""
+    layout = Layout.of(model.kernel, model.anisotropic)
+    scaled = np.array(list(given.values())) / layout.units(data.scaling)
+    chosen, reason = choose_engine(
+        engine,
+        model.kernel,
+        Trend(model.trend),
+        data,
+        model.anisotropic,
+        lambda _: [layout.theta(scaled)],
+    )
+    draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
+    return Posterior(data, model.kernel, model.trend, draws, None, reason, chosen)
