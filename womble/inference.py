@@ -213,17 +213,17 @@ def plausible_thetas(
 
 
 def thetas_around(
-    density: HyperparameterDensity, modes: list[NormalApproximation]
+    density: HyperparameterDensity, modes: list[NormalApproximation], reach: float = PLAUSIBLE
 ) -> list[Theta] | list[State]:
     """Hyperparameters, in scaled units, that span what the modes stand for.
 
-    The normal approximation at each mode: its centre, and PLAUSIBLE sds to either side along each
-    of its axes.
+    The normal approximation at each mode: its centre, and `reach` sds to either side along each of
+    its axes.
     """
     points = []
     for mode, covariance, _ in modes:
         variances, axes = np.linalg.eigh(covariance)
-        steps = PLAUSIBLE * np.sqrt(variances) * axes
+        steps = reach * np.sqrt(variances) * axes
         points += [mode, *(mode + steps.T), *(mode - steps.T)]
     thetas = density.theta(np.array(points)) / density.units
     return [density.layout.theta(row) for row in thetas]

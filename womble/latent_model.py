@@ -44,6 +44,9 @@ Inference = Literal["laplace", "nuts"]
 
 # Sites that say which lengthscales are plausible, where there are more than a covariance is for.
 PILOT_SITES = 500
+# Standard deviations from a mode to which lengthscales are plausible: as few waves must do for all,
+# a wider range costs resolution.
+REACH = 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +249,8 @@ def _approximation(
     engine = model.sites(chosen)
     density = model.density(engine, priors)
     modes = find_modes(density, starts(density))
-    lengths = [s.lengthscale for theta in thetas_around(density, modes) for s in theta.scales]
+    plausible = thetas_around(density, modes, REACH)
+    lengths = [scale.lengthscale for theta in plausible for scale in theta.scales]
     span = min(lengths), max(lengths)
     if model.small:
         return engine, density, modes, span
