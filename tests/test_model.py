@@ -244,4 +244,6 @@ def test_a_single_chain_is_told_so():
 def test_warnings_point_at_the_call_of_fit(zinc):
     with pytest.warns(UserWarning, match=TROUBLE) as record:
         wb.FieldModel().fit(zinc, "zinc", rng=1, **TINY)
-    assert {warning.filename for warning in record} == {__file__}
+    # Python 3.13 warns of forks in a process with threads, of which a test run has many.
+    ours = [warning for warning in record if issubclass(warning.category, UserWarning)]
+    assert {warning.filename for warning in ours} == {__file__}
