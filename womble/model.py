@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -204,6 +204,7 @@ class FieldModel:
         sampling, JMLR 25.
         """
         from womble import gaussian_model, latent_model
+        from womble.origin import with_origin
         from womble.sampling import Method, warn_of_short_lengthscale
 
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
@@ -233,7 +234,7 @@ class FieldModel:
             model = latent_model.Latent(self.kernel, self.trend, checked)
             post = latent_model.fit(model, self.priors, **settings)
         warn_of_short_lengthscale(post.draws, checked.coords)
-        return post
+        return replace(post, draws=with_origin(post.draws, post.layout, checked, self.priors, rng))
 
     def prior_predictive(
         self,
