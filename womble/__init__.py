@@ -21,6 +21,7 @@ _HOMES = {
     "from_pymc": "womble.interop.pymc",
     "from_sklearn": "womble.interop.sklearn",
     "load": "womble.storage",
+    "report": "womble.reporting",
     "write_geotiff": "womble.raster",
 }
 _MODULES = ("datasets", "plot")

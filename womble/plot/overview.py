@@ -65,8 +65,7 @@ def overview(
     surface(ds, ax=ax[0, 1])
     surface(ds, "gradient_magnitude", ax=ax[1, 0])
     boundaries(found, ax=surface(ds, "gradient_magnitude", "sd", ax=ax[1, 1]))
-    if len(found):  # of two titles the earlier says what the colour is
-        ax[1, 1].set_title("Boundaries on the sd of the slope", loc="left", fontsize="medium")
+    ax[1, 1].set_title("Boundaries on the posterior sd of the slope", loc="left", fontsize="medium")
     return ax
 
 
@@ -94,7 +93,7 @@ def _panels(data: SpatialData, ax: np.ndarray | None, shape: tuple[int, ...]) ->
         low, high = data.coords.min(axis=0), data.coords.max(axis=0)
         # Maps of 3.6 inches on the longer side; the rest for colour bars, labels and notes.
         sides = 3.6 * (high - low) / (high - low).max() if columns == 2 else np.array([5.5, 2.2])
-        width, height = np.maximum(sides, 1.8) + (2.2, 1.7 if columns == 2 else 0.8)
+        width, height = np.maximum(sides, 1.8) + np.array([2.2, 1.7 if columns == 2 else 0.8])
         size = (columns * width, rows * height)
         ax = plt.subplots(*shape[:1], columns, figsize=size, layout="compressed")[1]
     if np.shape(ax) != shape:
