@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from womble.grid import Grid
     from womble.posterior import Posterior
-    from womble.reporting.findings import Findings, Settings
+    from womble.reporting.findings import Findings
     from womble.transect import Transect
 
 __all__ = ["report"]
@@ -41,6 +41,7 @@ def report(
     prominence: float = 0.95,
     rule: Literal["interval", "fdr", "simultaneous"] = "fdr",
     alpha: float = 0.05,
+    line_alpha: float | None = None,
     samples: int | None = None,
     null_replicates: int = 199,
     sensitivity: bool | Mapping[str, Posterior] = False,
@@ -77,6 +78,9 @@ def report(
         Of gradient and level lines and change points, as in `Posterior.boundaries`.
     rule, alpha : str, float
         What counts as significant in surfaces, lines and curves, see `womble.decision`.
+    line_alpha : float, optional
+        Error rate of the boundaries (change points) alone, by default `alpha`: with a low
+        `prominence`, 1 - prominence shows candidates that `alpha` would drop.
     samples : int, optional
         Posterior draws of surfaces and curves; None takes 300, or all if there are fewer.
     null_replicates : int
@@ -105,17 +109,19 @@ def report(
         If the data have more than two coordinates, curves or levels are asked for on a line, or an
         argument is out of range.
     """
-    from womble.reporting.findings import gather
+    from womble.reporting.findings import Settings, gather
     from womble.reporting.sensitivity import compared, refits
 
-    decision.check_rule(rule, alpha)
+    line_alpha = alpha if line_alpha is None else line_alpha
+    for rate in (alpha, line_alpha):
+        decision.check_rule(rule, rate)
     _check(posterior, curves, levels, prominence, null_replicates)
     path = Path(path)
     folder = path.parent / f"{path.stem}_data" if data_dir is None else Path(data_dir)
     grid = posterior._grid(grid)
-    asked = _settings(
-        posterior, rule, alpha, prominence, levels, segment_length, samples, null_replicates, rng
-    )
+    samples, length = _defaults(posterior, samples, segment_length)
+    rates, seed = (rule, alpha, line_alpha), rng if isinstance(rng, int | np.integer) else None
+    asked = Settings(*rates, prominence, list(levels), length, samples, null_replicates, seed)
     if rule == "simultaneous":
         decision.require_draws(asked.samples, alpha)
     streams = np.random.default_rng(rng).spawn(3)
@@ -162,27 +168,18 @@ def _check(
         )
 
 
-def _settings(
-    posterior: Posterior,
-    rule: str,
-    alpha: float,
-    prominence: float,
-    levels: Sequence[float],
-    segment_length: float | None,
-    samples: int | None,
-    replicates: int,
-    rng: Any,
-) -> Settings:
-    from womble.reporting.findings import PIECE, Settings
+def _defaults(
+    posterior: Posterior, samples: int | None, segment_length: float | None
+) -> tuple[int, float]:
+    """Number of draws and length of pieces of curves, as given or by default."""
+    from womble.reporting.findings import PIECE
 
     if samples is None:
         samples = SAMPLES if posterior.given else min(SAMPLES, posterior._count)
     if segment_length is None:
         names = [n for n in posterior.layout.names if n.startswith("lengthscale")]
         segment_length = PIECE * min(float(posterior.draws[name].median()) for name in names)
-    seed = int(rng) if isinstance(rng, int | np.integer) else None
-    chosen = [float(level) for level in levels]
-    return Settings(rule, alpha, prominence, chosen, segment_length, samples, replicates, seed)
+    return samples, segment_length
 
 
 def _write(

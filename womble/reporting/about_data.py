@@ -19,26 +19,32 @@ from womble.reporting.content import (
     Text,
     cell,
     sentence,
+    units_shown,
 )
 from womble.reporting.findings import Findings
 from womble.reporting.images import figure
 
-
-def units_text(units: str | None) -> str:
-    """' mg/kg', or nothing for pure numbers and unknown units."""
-    return "" if units in (None, "", "1") else f" {units}"
+SCORES = {
+    "n": "observations",
+    "rmse": "root mean square error",
+    "mae": "mean absolute error",
+    "crps": "continuous ranked probability score",
+    "coverage": "coverage of 95% intervals",
+    "log_density": "mean log density",
+    "pit_p": "p-value of uniform PIT (Kolmogorov and Smirnov)",
+}
 
 
 def data_section(findings: Findings) -> Section:
     """What was measured, where, in which units."""
     data, post = findings.posterior.data, findings.posterior
     coords, d = data.coords, data.coords.shape[1]
-    source, unit = "fit.nc: values, coords", units_text(data.coordinate_units)
+    source, unit = "fit.nc: values, coords", units_shown(data.coordinate_units)
     seen = data.response is None or data.response.link == "identity"
     what = data.field_name() if seen else data.name
     units = (data.link_units if seen else data.units) or "not stated"
     rows = [
-        [cell("response"), cell(f"{what}, in {units}")],
+        [cell("response"), cell(f"{what}, in {units_shown(units) or units}")],
         [cell("observations"), cell(Number("data.n", len(data.values)))],
         [cell("distinct sites"), cell(Number("data.sites", len(np.unique(coords, axis=0))))],
         [
@@ -48,16 +54,16 @@ def data_section(findings: Findings) -> Section:
         [cell("coordinate system"), cell(_crs(post))],
         [
             cell("median distance of neighbours"),
-            cell(Number("data.spacing", typical_spacing(coords)), unit),
+            cell(Number("data.spacing", typical_spacing(coords)), f" {unit}"),
         ],
         [
             cell("largest distance"),
-            cell(Number("data.diameter", domain_diameter(coords)), unit),
+            cell(Number("data.diameter", domain_diameter(coords)), f" {unit}"),
         ],
     ]
-    blocks: list[Block] = [Table([], rows, "The data", source)]
     if data.transform:
-        blocks.append(sentence("Values were transformed by the natural logarithm before the fit."))
+        rows.insert(1, [cell("transform"), cell("natural logarithm")])
+    blocks: list[Block] = [Table([], rows, "The data", source)]
     if d == 2:
         label = what + style.in_units(data.link_units if seen else data.units)
         drawn = figure(
@@ -124,13 +130,13 @@ def _verdict(post: Posterior) -> Text:
         bad = k_hat > LARGEST_K_HAT or ess < SMALLEST_ESS
         return sentence(
             "Importance sampling: k-hat {} (trusted up to {}), {} effective of {} weighted "
-            "points, {} modes, {} distinct draws. {verdict}",
+            "points, {} distinct draws; modes of the posterior: {}. {verdict}",
             Number("convergence.k_hat", k_hat),
             Number("convergence.k_hat_limit", LARGEST_K_HAT),
             Number("convergence.ess", ess),
             Number("convergence.evaluations", int(stats["evaluations"])),
-            Number("convergence.modes", int(stats["modes"])),
             Number("convergence.distinct", int(stats["distinct"])),
+            Number("convergence.modes", int(stats["modes"])),
             verdict="This is not enough: see the warnings of the fit." if bad else "This is sound.",
             warning=bad,
         )
@@ -171,7 +177,7 @@ def check_section(findings: Findings) -> Section:
     table, seen = findings.check.table, findings.check.observations
     score = table.iloc[0]
     rows = [
-        [cell(str(name)), cell(Number(f"check.{name}", _plain(value)))]
+        [cell(SCORES.get(str(name), str(name))), cell(Number(f"check.{name}", _plain(value)))]
         for name, value in score.items()
         if np.isscalar(value) and not isinstance(value, str)
     ]
@@ -182,7 +188,7 @@ def check_section(findings: Findings) -> Section:
             Number("check.coverage", float(score["coverage"])),
             method=str(table.index[0]),
         ),
-        Table(["score", "value"], rows, "Scores on the link scale", "check.csv"),
+        Table(["score", "value"], rows, "Scores on the link scale", "check_scores.csv"),
         figure(
             lambda: plot.check(findings.check),
             "Calibration, predictions against observations, and residuals.",

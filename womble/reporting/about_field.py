@@ -7,7 +7,7 @@ import xarray as xr
 
 from womble import plot
 from womble.plot.overview import observations
-from womble.reporting.content import Block, Number, Section, Table, cell, sentence
+from womble.reporting.content import Block, Number, Section, Table, cell, sentence, units_shown
 from womble.reporting.findings import Findings
 from womble.reporting.images import figure
 from womble.reporting.panzoom import field_map
@@ -77,7 +77,7 @@ def _table(ds: xr.Dataset) -> Table:
                 for word, sign in (("share_positive", 1), ("share_negative", -1))
             ]
         label = ds[name].attrs.get("long_name", name)
-        rows.append([cell(label), *cells, *sides, cell(ds[name].attrs.get("units", ""))])
+        rows.append([cell(label), *cells, *sides, cell(units_shown(ds[name].attrs.get("units")))])
     head = ["quantity", "smallest mean", "median", "largest mean", "median sd"]
     head += ["share significantly > 0", "share < 0", "units"]
     return Table(head, rows, "The field over all cells", "surface.nc")

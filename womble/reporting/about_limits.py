@@ -10,7 +10,16 @@ import shapely
 
 from womble.posterior import Posterior
 from womble.priors import domain_diameter, typical_spacing
-from womble.reporting.content import Block, Number, Section, Table, Text, cell, sentence
+from womble.reporting.content import (
+    Block,
+    Number,
+    Section,
+    Table,
+    Text,
+    cell,
+    sentence,
+    units_shown,
+)
 from womble.reporting.findings import Findings
 from womble.sampling import SEEN_SPACINGS
 from womble.storage import VERSIONED
@@ -30,8 +39,9 @@ def rule_section(findings: Findings) -> Section:
     settings = findings.settings
     blocks: list[Block] = [
         sentence(
-            "Rule {rule} with α = {}: {words}.",
+            "Rule {rule} with α = {} (boundaries: {}): {words}.",
             Number("rule.alpha", settings.alpha),
+            Number("rule.line_alpha", settings.line_alpha),
             rule=settings.rule,
             words=RULES[settings.rule],
         ),
@@ -77,7 +87,7 @@ def limits_section(findings: Findings) -> Section:
     spacing, diameter = typical_spacing(data.coords), domain_diameter(data.coords)
     lengths = [n for n in post.layout.names if n.startswith("lengthscale")]
     longest = max(float(post.draws[name].median()) for name in lengths)
-    unit = f" {data.coordinate_units}" if data.coordinate_units else ""
+    unit = f" {units_shown(data.coordinate_units)}".rstrip()
     short = longest < SEEN_SPACINGS * spacing
     blocks: list[Block] = [
         sentence(

@@ -19,8 +19,10 @@ from womble.reporting.content import (
     Table,
     Text,
     cell,
+    counted,
     interval,
     sentence,
+    units_shown,
 )
 from womble.reporting.findings import BAND, Findings, FoundLines
 from womble.reporting.images import figure
@@ -124,7 +126,7 @@ def _one(prefix: str, row: Mapping[str, Any], name: str) -> list[Inline]:
 
 
 def _headed(name: str, units: str | None) -> str:
-    return name if units in (None, "", "1") else f"{name}, {units}"
+    return f"{name}, {units_shown(units)}" if units_shown(units) else name
 
 
 def _line_map(findings: Findings, found: FoundLines) -> Axes:
@@ -185,12 +187,15 @@ def curve_section(findings: Findings) -> Section:
         none = "No curves were given. Name a line in advance and pass it as `curves` to test it."
         return Section("curves", "Tested curves", [Text([none])])
     blocks: list[Block] = [
-        sentence(
-            "{} curves in {} segments. The gradient measure is the integral along the curve of the "
-            "slope across it; it is positive where the field rises to the right of travel (outward "
-            "on polygons). The curvature measure is that of the second derivative across.",
-            Number("curves.count", len(totals)),
-            Number("curves.segments", len(segments)),
+        Text(
+            [
+                *counted("curves", "curve", len(totals)),
+                " in ",
+                *counted("curves", "segment", len(segments)),
+                ". The gradient measure is the integral along the curve of the slope across it; it "
+                "is positive where the field rises to the right of travel (outward on polygons). "
+                "The curvature measure is that of the second derivative across.",
+            ]
         ),
         _curve_table(findings),
         figure(

@@ -14,6 +14,7 @@ from womble.reporting.content import (
     Text,
     cell,
     sentence,
+    units_shown,
 )
 from womble.reporting.findings import Findings
 
@@ -124,7 +125,13 @@ def _prior_table(post: Posterior) -> Table:
         if not post.given:
             found = _posterior(prefix, row)
         rows.append(
-            [cell(name), cell(MEANINGS[kind]), cell(str(prior)), found, cell(str(row["units"]))]
+            [
+                cell(name),
+                cell(MEANINGS[kind]),
+                cell(str(prior)),
+                found,
+                cell(units_shown(row["units"])),
+            ]
         )
     head = ["hyperparameter", "what it is", "prior", "posterior mean (95% interval)", "units"]
     return Table(head, rows, "Hyperparameters: priors and posterior", "summary.csv")

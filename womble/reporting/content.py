@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
@@ -16,18 +17,37 @@ SMALL, LARGE = 1e-3, 1e6
 
 
 def shown(value: float) -> str:
-    """A number for people: integers whole, others to three digits, '–' for NaN."""
+    """A number for people: integers whole, others to three digits, '–' for NaN.
+
+    Numbers that have fewer digits, such as 0.05, are not given more.
+    """
     if isinstance(value, int | np.integer):
         return f"{value:,}".replace("-", "−")
     if not isfinite(value):
         return "–" if value != value else ("∞" if value > 0 else "−∞")
     if value == 0:
         return "0"
+    if value == float(f"{value:.1e}") and SMALL <= abs(value) < LARGE:
+        return f"{value:,.15g}".replace("-", "−")
     size = floor(log10(abs(value)))
     if not SMALL <= abs(value) < LARGE:
         mantissa, exponent = f"{value:.{DIGITS - 1}e}".split("e")
         return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPTS)}".replace("-", "−")
     return f"{value:,.{max(0, DIGITS - 1 - size)}f}".replace("-", "−")
+
+
+def units_shown(units: str | None) -> str:
+    """'mg kg⁻¹' for 'mg kg-1'; nothing for pure numbers and unknown units."""
+    if units in (None, "", "1"):
+        return ""
+    return re.sub(r"(?<=[A-Za-z)])-?[0-9]+", lambda n: n[0].translate(SUPERSCRIPTS), units)
+
+
+def counted(prefix: str, name: str, count: int, several: str | None = None) -> list[Inline]:
+    """'1 curve', '2 curves', the number with the id <prefix>.<several>."""
+    several = several or f"{name}s"
+    word = name if count == 1 else several
+    return [Number(f"{prefix}.{several.replace(' ', '_')}", count), f" {word}"]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ class Settings:
     Attributes
     ----------
     rule, alpha : str, float
-        Which signs and lines count, everywhere in the report.
+        Which signs count, everywhere in the report.
+    line_alpha : float
+        The error rate for lines and change points.
     prominence : float
         Of gradient lines and change points.
     levels : sequence of float
@@ -53,6 +55,7 @@ class Settings:
 
     rule: Literal["interval", "fdr", "simultaneous"]
     alpha: float
+    line_alpha: float
     prominence: float
     levels: Sequence[float]
     segment_length: float | None
@@ -140,7 +143,8 @@ def gather(
         response = posterior.surface(grid, scale="response", rng=stream, **options, **flags)
     found, changes = [], None
     if posterior.data.coords.shape[1] == 1:
-        asked = decided | {"prominence": settings.prominence, "progress": progress}
+        asked = {"rule": settings.rule, "alpha": settings.line_alpha, "progress": progress}
+        asked |= {"prominence": settings.prominence}
         changes = posterior.change_points(grid, rng=next(streams), **asked)
     else:
         found = _lines(posterior, grid, settings, next(streams), progress)
@@ -171,7 +175,8 @@ def _lines(
     progress: bool,
 ) -> list[FoundLines]:
     """Crests of the slope, and level lines where asked for."""
-    asked = {"rule": settings.rule, "alpha": settings.alpha, "prominence": settings.prominence}
+    asked = {"rule": settings.rule, "alpha": settings.line_alpha}
+    asked |= {"prominence": settings.prominence}
     kinds: list[dict[str, Any]] = []
     if posterior.order == 2:
         kinds.append({"kind": "gradient"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from womble.reporting.about_lines import compass
-from womble.reporting.content import Inline, Number, Text, sentence
+from womble.reporting.content import Inline, Number, Text, counted, sentence, units_shown
 from womble.reporting.findings import Findings, FoundLines
 
 
@@ -15,7 +15,7 @@ def headline(findings: Findings) -> list[Text]:
     for name in lengths:
         median = Number(f"headline.{name}", float(post.draws[name].median()))
         told += [" and " if told else "", median]
-    unit = f" {data.coordinate_units}" if data.coordinate_units else ""
+    unit = f" {units_shown(data.coordinate_units)}".rstrip()
     words = f" observations of {data.name}. Median lengthscale: "
     first = Text([Number("headline.n", len(data.values)), words, *told, f"{unit}."])
     return [first, *_lines(findings), *_curves(findings)]
@@ -37,7 +37,7 @@ def _of_kind(found: FoundLines) -> Text:
     longest = found.lines.loc[found.lines["length"].idxmax()]
     units = found.lines.attrs["units"]
     length, steepness = (
-        f" {units[name]}" if units.get(name) else "" for name in ("length", "steepness_mean")
+        f" {units_shown(units.get(name))}".rstrip() for name in ("length", "steepness_mean")
     )
     pattern = f"{words} found: {{}}. The longest (id {{}}) runs for {{}}{length}, rises to the "
     pattern += f"{compass(longest['rise_direction'])} by {{}}{steepness} on average"
@@ -49,7 +49,7 @@ def _of_kind(found: FoundLines) -> Text:
     ]
     if "p_null" in longest:
         smooth = longest["p_null"] > 0.05
-        pattern += "; a smooth field shows such a line with probability {}" + (
+        pattern += "; a smooth field without boundaries shows such a line with probability {}" + (
             ", so that it is no evidence of a boundary" if smooth else ""
         )
         numbers.append(Number(f"{prefix}.p_null", longest["p_null"]))
@@ -60,10 +60,7 @@ def _curves(findings: Findings) -> list[Text]:
     if findings.totals is None:
         return []
     judged = findings.totals["gradient_significant"]
-    return [
-        sentence(
-            "Of {} tested curves, {} have a significant slope across them as a whole.",
-            Number("headline.curves", len(judged)),
-            Number("headline.curves_significant", int((judged != 0).sum())),
-        )
-    ]
+    significant = Number("headline.curves_significant", int((judged != 0).sum()))
+    tested = counted("headline", "tested curve", len(judged))
+    words = " of them with a significant slope across it as a whole."
+    return [Text([*tested, ", ", significant, words])]

@@ -11,7 +11,7 @@ import shapely
 from markupsafe import Markup, escape
 
 from womble.arrays import FloatArray
-from womble.reporting.content import Map, shown
+from womble.reporting.content import Map, shown, units_shown
 from womble.reporting.findings import Findings
 from womble.reporting.images import raster
 
@@ -24,6 +24,8 @@ RASTERS = (
     ("gradient_magnitude", "sd", "sd of the slope", False),
     ("laplacian", "mean", "curvature", True),
 )
+# What a tap on a line tells.
+LINE_FACTS = ("probability", "length", "steepness_mean")
 # Circles of more sites make a page heavy, and a map black.
 MOST_SITES = 3000
 
@@ -82,17 +84,19 @@ def field_map(findings: Findings) -> Map:
     for i, (name, statistic, label, signed) in enumerate(RASTERS):
         if name in ds:
             field = north_up[name].sel(statistic=statistic).to_numpy()
-            groups.append((f"raster-{i}", label, i == 0, _image(drawing, field, signed)))
+            ends = " to ".join(shown(float(f(field))) for f in (np.nanmin, np.nanmax))
+            ranged = f"{label} ({ends} {units_shown(ds[name].attrs.get('units'))}".rstrip() + ")"
+            groups.append((f"raster-{i}", ranged, i == 0, _image(drawing, field, signed)))
     sites = np.unique(post.data.coords, axis=0)
     if len(sites) <= MOST_SITES:
         groups.append(("sites", "data", True, _circles(drawing, post)))
-    for found in findings.found:
-        if len(found.lines):
-            key, label = f"bands-{found.kind}", f"{found.kind} bands"
-            groups.append((key, label, True, _paths(drawing, found.bands, "band", ())))
-            told = ("probability", "length", "steepness_mean")
-            key, label = f"lines-{found.kind}", f"{found.kind} lines"
-            groups.append((key, label, True, _paths(drawing, found.lines, "line", told)))
+    found = [one for one in findings.found if len(one.lines)]
+    for one in found:
+        drawn = _paths(drawing, one.bands, "band", ())
+        groups.append((f"bands-{one.kind}", f"{one.kind} bands", True, drawn))
+    for one in found:
+        drawn = _paths(drawing, one.lines, f"line {one.kind}", LINE_FACTS)
+        groups.append((f"lines-{one.kind}", f"{one.kind} lines", True, drawn))
     if findings.totals is not None:
         told = ("length", "average_gradient_mean")
         drawn = _paths(drawing, findings.totals, "curve", told)
@@ -151,7 +155,7 @@ def _paths(drawing: Drawing, frame: gpd.GeoDataFrame, style: str, told: tuple[st
     for row, geometry in zip(frame.to_dict("records"), frame.geometry, strict=True):
         facts = [f"{row.get('kind', 'curve')} {row[number]}"]
         facts += [
-            f"{name.replace('_', ' ')} {shown(row[name])} {units.get(name, '')}".strip()
+            f"{name.replace('_', ' ')} {shown(row[name])} {units_shown(units.get(name))}".strip()
             for name in told
         ]
         form = Markup('<path class="{}" d="{}" data-info="{}"/>')
