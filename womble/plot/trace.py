@@ -55,7 +55,7 @@ def trace(posterior: Posterior, *, ax: np.ndarray | None = None) -> np.ndarray:
         )
     names, units = posterior.layout.names, posterior.summary()["units"]
     if ax is None:
-        size = (8.0, 1.9 * len(names) + 0.4)
+        size = (6.4, 1.8 * len(names) + 0.4)
         ax = plt.subplots(len(names), 2, figsize=size, layout="constrained", squeeze=False)[1]
     if np.shape(ax) != (len(names), 2):
         raise ValueError(

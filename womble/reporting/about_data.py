@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from womble import plot
+from womble.check import Check
 from womble.pareto import LARGEST_K_HAT
 from womble.plot import style
 from womble.plot.overview import data_frame, observations
@@ -24,6 +26,11 @@ from womble.reporting.content import (
 from womble.reporting.findings import Findings
 from womble.reporting.images import figure
 
+PANELS = (
+    "Calibration: the distribution of probability integral transforms (PIT), less the uniform.",
+    "Observations against predictions with 95% intervals.",
+    "Residuals over their predictive sds.",
+)
 SCORES = {
     "n": "observations",
     "rmse": "root mean square error",
@@ -77,7 +84,7 @@ def data_section(findings: Findings) -> Section:
     return Section("data", "Data", blocks)
 
 
-def _points(post: Posterior) -> object:
+def _points(post: Posterior) -> Axes:
     ax = observations(post.data, ax=style.new_axes(7.0, 3.0))
     ax.set_xlabel(post.data.axis.name + style.in_units(post.data.coordinate_units))
     ax.set_ylabel(post.data.field_name() + style.in_units(post.data.link_units))
@@ -189,11 +196,9 @@ def check_section(findings: Findings) -> Section:
             method=str(table.index[0]),
         ),
         Table(["score", "value"], rows, "Scores on the link scale", "check_scores.csv"),
-        figure(
-            lambda: plot.check(findings.check),
-            "Calibration, predictions against observations, and residuals.",
-            "check.csv",
-            wide=True,
+        *(
+            figure(lambda i=i: _panel(findings.check, i), caption, "check.csv")
+            for i, caption in enumerate(PANELS)
         ),
     ]
     bad = int((seen["k_hat"] > LARGEST_K_HAT).sum()) if "k_hat" in seen else 0
@@ -202,6 +207,18 @@ def check_section(findings: Findings) -> Section:
         limit = Number("check.k_hat_limit", LARGEST_K_HAT)
         blocks.append(sentence(words, Number("check.bad_k", bad), limit, warning=True))
     return Section("check", title, blocks)
+
+
+def _panel(check: Check, number: int) -> Axes:
+    """One of the panels of `plot.check`, in a figure of its own that a phone can show."""
+    from matplotlib import pyplot as plt
+
+    axes = [style.new_axes(5.2, 3.8) for _ in PANELS]
+    shown = plot.check(check, ax=np.array(axes))[number]
+    for other in axes:
+        if other is not shown:
+            plt.close(other.figure)
+    return shown
 
 
 def _plain(value: object) -> int | float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from womble.reporting.content import Section, numbers
 from womble.reporting.findings import Findings, answered
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     import pandas as pd
 
 NUMBERS = "numbers.json"
@@ -81,6 +83,13 @@ def _tables(findings: Findings, folder: Path) -> Iterator[tuple[str, str]]:
         frames[f"bands_{found.kind}.gpkg"] = (found.bands, "their position bands")
     for name, (frame, what) in frames.items():
         if frame is not None and len(frame):
-            (folder / name).unlink(missing_ok=True)  # a layer of an older report
-            frame.to_file(folder / name)
+            _write_frame(frame, folder / name)
             yield name, what
+
+
+def _write_frame(frame: gpd.GeoDataFrame, path: Path) -> None:
+    path.unlink(missing_ok=True)  # layers of an older report
+    with warnings.catch_warnings():
+        # Data in a plane of their own have none, and the report says so.
+        warnings.filterwarnings("ignore", message="'crs' was not provided")
+        frame.to_file(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from womble.reporting.about_lines import compass
-from womble.reporting.content import Inline, Number, Text, counted, sentence, units_shown
+from womble.reporting.content import Inline, Number, Text, sentence, units_shown
 from womble.reporting.findings import Findings, FoundLines
 
 
@@ -60,7 +60,10 @@ def _curves(findings: Findings) -> list[Text]:
     if findings.totals is None:
         return []
     judged = findings.totals["gradient_significant"]
-    significant = Number("headline.curves_significant", int((judged != 0).sum()))
-    tested = counted("headline", "tested curve", len(judged))
-    words = " of them with a significant slope across it as a whole."
-    return [Text([*tested, ", ", significant, words])]
+    return [
+        sentence(
+            "Tested curves: {}; with a significant slope across them as wholes: {}.",
+            Number("headline.curves", len(judged)),
+            Number("headline.curves_significant", int((judged != 0).sum())),
+        )
+    ]
