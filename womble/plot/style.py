@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import CenteredNorm
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from numpy.typing import ArrayLike
@@ -111,6 +112,14 @@ def _scale_bar(ax: Axes, units: str | None) -> None:
     style = {"box_alpha": 0.7, "color": INK, "height_fraction": 0.008, "length_fraction": 0.22}
     style |= {"location": "lower right", "scale_loc": "top", "font_properties": {"size": "small"}}
     ax.add_artist(ScaleBar(factor, unit, dimension, **style))
+
+
+def date_ticks(ax: Axes, positions: ArrayLike) -> None:
+    """Ticks of dates that do not run into one another; others are left as they are."""
+    if np.asarray(positions).dtype.kind == "M":
+        locator = AutoDateLocator(maxticks=7)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def colour_bar(ax: Axes, mappable: ScalarMappable, label: str) -> Colorbar:

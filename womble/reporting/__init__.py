@@ -200,7 +200,7 @@ def _write(
         about_data.check_section(findings),
         about_field.field_section(findings),
         about_lines.boundary_section(findings),
-        about_lines.curve_section(findings),
+        *([] if findings.changes is not None else [about_lines.curve_section(findings)]),
         about_limits.rule_section(findings),
         about_limits.sensitivity_section(findings),
         about_limits.limits_section(findings),

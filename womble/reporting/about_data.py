@@ -49,9 +49,9 @@ def data_section(findings: Findings) -> Section:
     source, unit = "fit.nc: values, coords", units_shown(data.coordinate_units)
     seen = data.response is None or data.response.link == "identity"
     what = data.field_name() if seen else data.name
-    units = (data.link_units if seen else data.units) or "not stated"
+    units = data.link_units if seen else data.units
     rows = [
-        [cell("response"), cell(f"{what}, in {units_shown(units) or units}")],
+        [cell("response"), cell(f"{what}, {_in_words(units)}")],
         [cell("observations"), cell(Number("data.n", len(data.values)))],
         [cell("distinct sites"), cell(Number("data.sites", len(np.unique(coords, axis=0))))],
         [
@@ -85,10 +85,20 @@ def data_section(findings: Findings) -> Section:
 
 
 def _points(post: Posterior) -> Axes:
-    ax = observations(post.data, ax=style.new_axes(7.0, 3.0))
-    ax.set_xlabel(post.data.axis.name + style.in_units(post.data.coordinate_units))
-    ax.set_ylabel(post.data.field_name() + style.in_units(post.data.link_units))
+    data = post.data
+    ax = observations(data, ax=style.new_axes(7.0, 3.0))
+    style.date_ticks(ax, data.axis.positions(data.coords[:, 0]))
+    units = "" if data.axis.origin is not None else style.in_units(data.coordinate_units)
+    ax.set(xlabel=data.axis.name + units)
+    ax.set_ylabel(data.field_name() + style.in_units(data.link_units))
     return ax
+
+
+def _in_words(units: str | None) -> str:
+    """'in mg kg⁻¹', 'a pure number' or 'units not stated'."""
+    if units is None:
+        return "units not stated"
+    return f"in {units_shown(units)}" if units_shown(units) else "a pure number"
 
 
 def _listed(prefix: str, values: np.ndarray) -> list:
@@ -180,7 +190,7 @@ def check_section(findings: Findings) -> Section:
     """Each observation foretold from the others."""
     title = "Predictive check"
     if findings.check is None:
-        return Section("check", title, [Text([f"There is none: {findings.no_check}"])])
+        return Section("check", title, [Text([f"There is none: {findings.no_check.rstrip('.')}."])])
     table, seen = findings.check.table, findings.check.observations
     score = table.iloc[0]
     rows = [

@@ -85,9 +85,13 @@ def _table(ds: xr.Dataset) -> Table:
 
 def _map_figures(findings: Findings) -> list[Block]:
     ds = findings.surface
+    # Of log odds, 0 is even odds; other fields have zeros that mean nothing.
+    zero_tells = findings.posterior.data.link == "logit"
     blocks: list[Block] = [
         figure(
-            lambda name=name, statistic=statistic: plot.surface(ds, name, statistic),
+            lambda name=name, statistic=statistic: plot.surface(
+                ds, name, statistic, significant=name != "value" or zero_tells
+            ),
             caption,
             f"surface.nc: {name}",
         )

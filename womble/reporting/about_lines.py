@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from womble import plot
 from womble.plot import style
+from womble.plot.overview import data_frame
 from womble.reporting.content import (
     Block,
     Inline,
@@ -48,18 +49,19 @@ def boundary_section(findings: Findings) -> Section:
 def _found(findings: Findings, found: FoundLines) -> list[Block]:
     kind, settings = found.kind, findings.settings
     count = Number(f"boundaries.{kind}.count", len(found.lines))
-    what = {
-        "gradient": "crests of the slope (kind gradient): lines along which the field changes "
-        "fastest, steeper than the surface on both sides with probability {} or more at each place",
-        "level": "contours (kind level) that the surface passes with probability {} or more at "
-        "each place",
+    words = {
+        "gradient": "Crests of the slope found (kind gradient): {}. Along them the field changes "
+        "fastest; they are steeper than the surface on both sides with probability {} or more at "
+        "each place.",
+        "level": "Contours found (kind level): {}. The surface passes them with probability {} or "
+        "more at each place.",
     }[kind]
     least = Number(f"boundaries.{kind}.prominence", settings.prominence)
-    blocks: list[Block] = [sentence("Found: {} " + what + ".", count, least)]
+    blocks: list[Block] = [sentence(words, count, least)]
     if found.lines.empty:
         return blocks
     if found.no_null:
-        blocks.append(Text([f"No null test of these lines: {found.no_null}."]))
+        blocks.append(Text([f"No null test of these lines: {found.no_null.rstrip('.')}."]))
     else:
         blocks.append(
             sentence(
@@ -137,7 +139,7 @@ def _line_map(findings: Findings, found: FoundLines) -> Axes:
 
 def _changes(findings: Findings) -> list[Block]:
     table, settings = findings.changes, findings.settings
-    words = "Found: {} places where the field changes fastest, steeper than on both sides with "
+    words = "Found: {}. There the field changes fastest, and is steeper than on both sides with "
     words += "probability {} or more."
     count = Number("changes.count", len(table))
     blocks: list[Block] = [
@@ -199,7 +201,7 @@ def curve_section(findings: Findings) -> Section:
         ),
         _curve_table(findings),
         figure(
-            lambda: plot.segments(segments),
+            lambda: _curve_map(findings),
             "Average slope across the curves, segment by segment.",
             "segments.gpkg",
             wide=True,
@@ -218,6 +220,18 @@ def curve_section(findings: Findings) -> Section:
     if len(totals) > MOST_PROFILES:
         blocks.append(Text([f"Profiles of the first {MOST_PROFILES} curves; all are in the file."]))
     return Section("curves", "Tested curves", blocks)
+
+
+def _curve_map(findings: Findings) -> Axes:
+    """The segments among the sites, in the region that the surface covers."""
+    ds, data = findings.surface, findings.posterior.data
+    frame = data_frame(data)
+    box = [float(edge) for edge in (ds.x.min(), ds.y.min(), ds.x.max(), ds.y.max())]
+    low, high = np.split(np.array([box, findings.segments.total_bounds]), 2, axis=1)
+    bounds = [*low.min(axis=0), *high.max(axis=0)]
+    ax = style.map_axes(None, bounds, style.map_labels(frame), style.map_units(frame))
+    ax.scatter(*data.coords.T, s=4, color="0.7", linewidths=0)
+    return plot.segments(findings.segments, ax=ax)
 
 
 def _curve_table(findings: Findings) -> Table:

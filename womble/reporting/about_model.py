@@ -133,7 +133,8 @@ def _prior_table(post: Posterior) -> Table:
                 cell(units_shown(row["units"])),
             ]
         )
-    head = ["hyperparameter", "what it is", "prior", "posterior mean (95% interval)", "units"]
+    told = "value" if post.given else "posterior mean (95% interval)"
+    head = ["hyperparameter", "what it is", "prior", told, "units"]
     return Table(head, rows, "Hyperparameters: priors and posterior", "summary.csv")
 
 
