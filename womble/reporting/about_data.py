@@ -202,7 +202,7 @@ def check_section(findings: Findings) -> Section:
         sentence(
             "Each observation is foretold from all others ({method}). Of central 95% intervals, "
             "{} of the observations are inside.",
-            Number("check.coverage", float(score["coverage"])),
+            Number("check.inside", float(score["coverage"])),
             method=str(table.index[0]),
         ),
         Table(["score", "value"], rows, "Scores on the link scale", "check_scores.csv"),

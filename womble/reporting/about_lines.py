@@ -252,7 +252,7 @@ def _curve_table(findings: Findings) -> Table:
                 cell(
                     Number(f"{prefix}.{q}_segments", int((of[f"{q}_significant"] != 0).sum())),
                     " of ",
-                    Number(f"{prefix}.segments", len(of)),
+                    Number(f"{prefix}.{q}_segments_of", len(of)),
                 ),
             ]
         rows.append(cells)

@@ -192,17 +192,15 @@ def numbers(sections: Sequence[Section]) -> dict[str, float]:
     Raises
     ------
     ValueError
-        If two different numbers have the same id.
+        If an id is taken twice: pages and tables could then not be told apart.
     """
     found: dict[str, float] = {}
     for number in _numbers(sections):
-        value = number.value.item() if isinstance(number.value, np.generic) else number.value
-        if number.id in found and not (found[number.id] == value or value != value):
-            raise ValueError(
-                f"a number's id must be unique; {number.id!r} stands for {found[number.id]!r} and "
-                f"{value!r}."
-            )
-        found[number.id] = value
+        if number.id in found:
+            raise ValueError(f"a number's id must be unique; {number.id!r} occurs twice.")
+        found[number.id] = (
+            number.value.item() if isinstance(number.value, np.generic) else number.value
+        )
     return found
 
 
