@@ -11,6 +11,7 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.hyperparameters import LatentLayout
 from womble.likelihoods import LIKELIHOODS, Likelihood, LinkName
+from womble.observation_laws import ObservationLaw, observation_law
 
 if TYPE_CHECKING:
     from womble.kernels import Kernel
@@ -58,6 +59,11 @@ class Response:
         """What a value's mean is proportional to."""
         amounts = [a for a in (self.exposure, self.trials) if a is not None]
         return amounts[0] if amounts else 1.0
+
+    @property
+    def law(self) -> ObservationLaw:
+        """Of the values given the field, in user units."""
+        return observation_law(self.likelihood, self._amount)
 
     def layout(self, kernel: Kernel) -> LatentLayout:
         """Names and order of the hyperparameters."""
