@@ -25,6 +25,7 @@ from womble.arrays import FloatArray
 from womble.engines.base import Blocks, Conditional
 from womble.engines.ensemble import Ensemble
 from womble.pareto import LARGEST_K_HAT, smoothed_weights
+from womble.response_scores import ResponsePredictive
 from womble.scores import Predictive, component_log_density
 from womble.spatial_data import SpatialData
 from womble.warn import warn
@@ -46,21 +47,25 @@ class Check:
     Attributes
     ----------
     table : DataFrame
-        One row, named after the method: n; rmse, mae (of the predictive mean) and crps, on the link
-        scale; coverage of the central 95% interval; log_density, the mean log predictive density;
-        pit_p, the Kolmogorov-Smirnov p-value of a uniform PIT as if observations were independent,
-        which left-out ones are not quite.
+        One row, named after the method: n; rmse, mae (of the predictive mean) and crps, on the
+        scale of the values: after `transform`, else that of the response; coverage of the central
+        95% interval; log_density, the mean log predictive density or probability; pit_p, the
+        Kolmogorov-Smirnov p-value of a uniform PIT as if observations were independent, which
+        left-out ones are not quite.
     observations : GeoDataFrame or DataFrame
-        One row an observation: observed, mean, sd, pit, crps, log_density, k_hat (of its weights;
-        NaN where there are none), and fold.
+        One row an observation: observed, mean, sd, pit (randomised for discrete responses), crps,
+        log_density, k_hat (of its weights; NaN where there are none), and fold; of responses that
+        are not Gaussian q025 and q975 too, from draws.
     name, units : str, str or None
-        Of the response on the link scale.
+        Of the values.
+    likelihood : str
     """
 
     table: pd.DataFrame
     observations: pd.DataFrame
     name: str
     units: str | None
+    likelihood: str = "gaussian"
 
 
 def leave_one_out(ensemble: Ensemble, observed: FloatArray) -> tuple[Predictive, FloatArray]:
@@ -80,16 +85,25 @@ def leave_blocks_out(
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 
-def foretold(ensemble: Ensemble, points: FloatArray, observed: FloatArray) -> Predictive:
-    """New noisy observations (p,) at `points` (p, d)."""
+def foretold(
+    ensemble: Ensemble,
+    points: FloatArray,
+    observed: FloatArray,
+    design: FloatArray | None = None,
+    measurement_sd: FloatArray | float = 0.0,
+) -> Predictive:
+    """New noisy observations (p,) at `points` (p, d).
+
+    Parameters
+    ----------
+    design : array, shape (p, q), optional
+        Standardised covariates, of a model that has some.
+    measurement_sd : array, shape (p,), or float
+        Known part of the noise.
+    """
     noise = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
-
-    def one(f: Conditional, _: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        mean, covariance = f.groups(points[:, None, :], 0)
-        return mean[:, 0], covariance[:, 0, 0]
-
-    means, variances = _collected(ensemble, one)
-    sds = np.sqrt(variances + noise[:, None] ** 2)
+    means, variances = _collected(ensemble, lambda f, _: f.at_sites(points, design))
+    sds = np.sqrt(variances + noise[:, None] ** 2 + np.square(measurement_sd))
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 
@@ -119,7 +133,7 @@ def spatial_folds(coords: FloatArray, folds: int, rng: np.random.Generator) -> n
 
 def result(
     method: str,
-    predictive: Predictive,
+    predictive: Predictive | ResponsePredictive,
     data: SpatialData,
     k_hat: FloatArray | None = None,
     fold: np.ndarray | None = None,
@@ -138,6 +152,8 @@ def result(
         "k_hat": np.nan if k_hat is None else k_hat,
         "fold": np.arange(len(predictive.observed)) if fold is None else fold,
     }
+    if isinstance(predictive, ResponsePredictive):
+        columns["q025"], columns["q975"] = predictive.quantiles
     frame = pd.DataFrame(columns, index=data.rows)
     if data.coords.shape[1] == 2:
         frame = gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(*data.coords.T), crs=data.crs)
@@ -149,12 +165,13 @@ def result(
         "rmse": np.sqrt(np.mean(residual**2)),
         "mae": np.mean(np.abs(residual)),
         "crps": frame["crps"].mean(),
-        "coverage": frame["pit"].between(0.025, 0.975).mean(),
+        "coverage": predictive.covered.mean(),
         "log_density": frame["log_density"].mean(),
         "pit_p": kstest(frame["pit"], "uniform").pvalue,
     }
     table = pd.DataFrame([row], index=[method])
-    return Check(table, frame, data.field_name(), data.link_units)
+    likelihood = "gaussian" if data.response is None else data.response.likelihood
+    return Check(table, frame, data.value_name, data.value_units, likelihood)
 
 
 def warn_of_influence(k_hat: FloatArray) -> None:
@@ -168,18 +185,25 @@ def warn_of_influence(k_hat: FloatArray) -> None:
         )
 
 
-def compare(posteriors: Sequence[Posterior] | Mapping[str, Posterior]) -> pd.DataFrame:
+def compare(
+    posteriors: Sequence[Posterior] | Mapping[str, Posterior],
+    *,
+    rng: int | np.random.Generator | None = None,
+) -> pd.DataFrame:
     """Models of the same data, the best first, by leave-one-out log predictive density.
 
     Parameters
     ----------
     posteriors : sequence or mapping of Posterior
-        At least two; a sequence is named by its positions.
+        At least two; a sequence is named by its positions. Their likelihoods may differ, but
+        probabilities of counts are not compared with densities.
+    rng : int or Generator, optional
+        Of the CRPS of responses that are not Gaussian.
 
     Returns
     -------
     DataFrame
-        A row a model: elpd (sum of log densities, link scale), elpd_se; difference from the best
+        A row a model: elpd (sum of log densities of the values), elpd_se; difference from the best
         and difference_se, from the differences observation by observation; rmse, crps, coverage;
         bad_k, observations whose k-hat is above 0.7. Differences below about 4, or within two
         standard errors, tell nothing (Sivula et al. 2020).
@@ -187,7 +211,8 @@ def compare(posteriors: Sequence[Posterior] | Mapping[str, Posterior]) -> pd.Dat
     Raises
     ------
     ValueError
-        If there are fewer than two posteriors, or they are not of the same sites and values.
+        If there are fewer than two posteriors, they are not of the same sites and values, or some
+        are of counts and some of numbers.
 
     References
     ----------
@@ -197,7 +222,8 @@ def compare(posteriors: Sequence[Posterior] | Mapping[str, Posterior]) -> pd.Dat
 
     named = dict(posteriors.items() if isinstance(posteriors, Mapping) else enumerate(posteriors))
     _require_same_data(named)
-    checks = {name: post.check() for name, post in named.items()}
+    rng = np.random.default_rng(rng)
+    checks = {name: post.check(rng=rng) for name, post in named.items()}
     elpd = {name: found.observations["log_density"] for name, found in checks.items()}
     order = sorted(named, key=lambda name: -elpd[name].sum())
     rows = {}
@@ -229,3 +255,13 @@ def _require_same_data(posteriors: Mapping[str, Posterior]) -> None:
                 f"others than {first!r}. Fit both to the same rows with the same transform: log "
                 "densities of different values cannot be compared."
             )
+        if _discrete(post) != _discrete(other):
+            raise ValueError(
+                f"models must all be of counts or all of numbers; {first!r} and {name!r} are not. "
+                "A probability cannot be compared with a density."
+            )
+
+
+def _discrete(post: Posterior) -> bool:
+    """Whether the response has probabilities, and no density."""
+    return post.data.response is not None and post.data.response.law.discrete

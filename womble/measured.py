@@ -68,7 +68,7 @@ def observed_data(
         )
     )
     if sd is not None:
-        _require_sd(sd)
+        require_sd(sd)
     observed = response(likelihood, checked.values, checked.name, exposure, trials)
     slopes = None if gradient_data is None else read_slopes(gradient_data, checked)
     return replace(checked, centred=centred, measurement_sd=sd, slopes=slopes, response=observed)
@@ -113,7 +113,8 @@ def per_row(given: Any, source: Any, data: SpatialData, name: str) -> FloatArray
     return np.full(len(data.values), array) if array.ndim == 0 else array.ravel()[data.rows]
 
 
-def _require_sd(sd: FloatArray) -> None:
+def require_sd(sd: FloatArray) -> None:
+    """Refuse what is no standard deviation, in an array (n,)."""
     bad = ~(np.isfinite(sd) & (sd >= 0))
     if bad.any():
         raise ValueError(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.hyperparameters import LatentLayout
+from womble.hyperparameters import IN_LINK_UNITS, LatentLayout
 from womble.likelihoods import LIKELIHOODS, Likelihood, LinkName
 from womble.observation_laws import ObservationLaw, observation_law
 
@@ -68,6 +68,12 @@ class Response:
     def layout(self, kernel: Kernel) -> LatentLayout:
         """Names and order of the hyperparameters."""
         return LatentLayout(len(kernel.components), parameters=self._law.parameters)
+
+    def parameters_out(self, scaled: Sequence[float], scaling: Scaling) -> tuple[float, ...]:
+        """The likelihood's own parameters in user units."""
+        units = dict.fromkeys(IN_LINK_UNITS, scaling.scale)
+        named = zip(self._law.parameters, scaled, strict=True)
+        return tuple(units.get(name, 1.0) * x for name, x in named)
 
     def centre(self, values: FloatArray) -> float:
         """The link of the values' overall mean: what trends are relative to."""

@@ -1,10 +1,17 @@
 r"""Observations that are not Gaussian, foretold from others.
 
-Draws that have a field of their own (NUTS) have seen every observation: weights
-:math:`w_{si} \propto 1 / p(y_i | \eta_{si}, \phi_s)`, Pareto-smoothed, take one back. Where the field
-has a normal law given the hyperparameters (Laplace's approximation), that law without observation i
-is known (`womble.engines.cavity`), and weights
-:math:`w_{si} \propto 1 / p(y_i | y_{-i}, \theta_s)` are of the hyperparameters alone.
+Draws that have a field of their own (NUTS) have seen every observation: Pareto-smoothed weights
+
+.. math:: w_{si} \propto 1 / p(y_i | \eta_{si}, \phi_s)
+
+take one back. Where the field has a normal law given the hyperparameters (Laplace's approximation),
+that law without observation i is known (`womble.engines.cavity`), and the weights are of the
+hyperparameters alone:
+
+.. math:: w_{si} \propto 1 / p(y_i | y_{-i}, \theta_s).
+
+Draws from Laplace's approximation are not of the field's posterior: weights as for NUTS on them err
+by much more (`tests/test_response_check.py`).
 
 References
 ----------
@@ -83,17 +90,11 @@ def leave_blocks_out(
 
 
 def foretell(
-    ensemble: Ensemble,
-    data: SpatialData,
-    points: FloatArray,
-    design: FloatArray | None,
-    law: ObservationLaw,
-    observed: FloatArray,
-    rng: np.random.Generator,
+    ensemble: Ensemble, data: SpatialData, design: FloatArray | None, rng: np.random.Generator
 ) -> ResponsePredictive:
-    """New observations (p,) at `points` (p, d), with covariates (p, q) if the model has them."""
-    found = list(ensemble.map(lambda f, _: f.at_sites(points, design), rng, "", False))
-    return alike(field_draws(ensemble, found, data), law, observed, rng)
+    """New observations, with their covariates (p, q) if the model has them."""
+    found = list(ensemble.map(lambda f, _: f.at_sites(data.coords, design), rng, "", False))
+    return alike(field_draws(ensemble, found, data), data.response.law, data.values, rng)
 
 
 def alike(
@@ -108,7 +109,5 @@ def alike(
 def field_draws(ensemble: Ensemble, found: list[Moments], data: SpatialData) -> FieldDraws:
     """Moments of each draw in user units, with its likelihood's parameters in user units."""
     means, variances = (np.array(part) for part in zip(*found, strict=True))
-    layout = data.response.layout(ensemble.engine.kernel)
-    units = layout.units(ensemble.scaling)[2 * layout.components :]
-    own = np.array([state.parameters for state in ensemble.thetas]).reshape(len(means), len(units))
-    return FieldDraws(means, np.sqrt(variances), own * units)
+    own = [data.response.parameters_out(t.parameters, ensemble.scaling) for t in ensemble.thetas]
+    return FieldDraws(means, np.sqrt(variances), np.array(own).reshape(len(own), -1))

@@ -1,7 +1,7 @@
 r"""How well mixtures foretold responses that are not Gaussian.
 
-Given draw s, the field at site i is :math:`N(m_{si}, v_{si})` and the response has its law given the
-field, so that
+Given draw s, the field at site i is :math:`N(m_{si}, v_{si})` and the response has its law given
+the field, so that
 
 .. math:: p(y_i) = \sum_s w_{si} \int p(y_i | \eta, \phi_s) \, N(\eta | m_{si}, v_{si}) \, d\eta.
 

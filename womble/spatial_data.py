@@ -135,6 +135,16 @@ class SpatialData:
         """Units of the field on the response scale: 1 for probabilities."""
         return "1" if self.link == "logit" else self.units
 
+    @property
+    def value_name(self) -> str:
+        """What `values` are called: the response, or its logarithm after `transform`."""
+        return self.name if self.response is not None else self.field_name()
+
+    @property
+    def value_units(self) -> str | None:
+        """Units of `values`."""
+        return self.units if self.response is not None else self.link_units
+
     def field_name(self, response: bool = False) -> str:
         """What the field is called on the link or the response scale."""
         if self.response is not None:
@@ -195,15 +205,15 @@ def spatial_data(
             f"`transform` must be None or 'log'; got {transform!r}. Apply any other transform to "
             "the data yourself."
         )
-    table = _read(data, value)
+    table = read_input(data, value)
     require_planar(table.crs, "data")
     located = ~np.isnan(table.coords).any(axis=1)
     known = ~np.isnan(table.values)
-    _warn_dropped(located, "no location")
-    _warn_dropped(known | ~located, f"a missing value in {table.name!r}")
+    warn_dropped(located, "no location")
+    warn_dropped(known | ~located, f"a missing value in {table.name!r}")
     columns, fields = _covariates(data, covariates, covariate_fields or {}, table)
     complete = columns.notna().all(axis=1).to_numpy()
-    _warn_dropped(complete | ~(located & known), "a missing covariate")
+    warn_dropped(complete | ~(located & known), "a missing covariate")
     known &= complete
     keep = np.flatnonzero(located & known)
     coords, values = table.coords[keep], table.values[keep]
@@ -278,7 +288,14 @@ def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None
         )
 
 
-def _read(data: Any, value: str | None) -> Table:
+def read_input(data: Any, value: str | None) -> Table:
+    """Any input as a table, not yet checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of those that `spatial_data` takes.
+    """
     import geopandas as gpd
     import pandas as pd
     import xarray as xr
@@ -303,7 +320,8 @@ def _horizontal(crs: pyproj.CRS) -> pyproj.CRS:
     return crs.sub_crs_list[0] if crs.is_compound else crs
 
 
-def _warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:
+def warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:
+    """Say how many rows (n,) were not kept, and why."""
     dropped = int((~kept).sum())
     if dropped:
         have, were = ("has", "was") if dropped == 1 else ("have", "were")
