@@ -78,12 +78,16 @@ def _parameters(theta: Theta | State, data: SpatialData) -> Parameters:
 def statistics_of(data: SpatialData) -> dict[str, Statistic]:
     """What data sets are compared by, unless told otherwise.
 
-    Mean, sd, smallest and largest value; the share of zeros of counts; and the correlation of
+    Mean; sd, smallest and largest value but for presence and absence; the share of zeros of counts;
+    and the correlation of
     values with the mean of the values at the four nearest sites: how smooth the data are.
     """
-    found: dict[str, Statistic] = {"mean": np.mean, "sd": np.std, "min": np.min, "max": np.max}
-    if data.response is not None and data.response.law.discrete:
-        found["zeros"] = lambda y: float(np.mean(y == 0))
+    found: dict[str, Statistic] = {"mean": np.mean}
+    likelihood = "gaussian" if data.response is None else data.response.likelihood
+    if likelihood != "bernoulli":
+        found |= {"sd": np.std, "min": np.min, "max": np.max}
+        if data.response is not None and data.response.law.discrete:
+            found["zeros"] = lambda y: float(np.mean(y == 0))
     near = _neighbours(data.coords)
     found["neighbours"] = lambda y: _correlation(y, y[near].mean(axis=1))
     return found
