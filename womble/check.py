@@ -24,7 +24,7 @@ from scipy.stats import kstest
 from womble.arrays import FloatArray
 from womble.engines.base import Blocks, Conditional
 from womble.engines.ensemble import Ensemble
-from womble.pareto import LARGEST_K_HAT, smoothed_weights
+from womble.pareto import LARGEST_K_HAT, smoothed_weights, unreliable
 from womble.response_scores import ResponsePredictive
 from womble.scores import Predictive, component_log_density
 from womble.spatial_data import SpatialData
@@ -54,7 +54,8 @@ class Check:
         left-out ones are not quite.
     observations : GeoDataFrame or DataFrame
         One row an observation: observed, mean, sd, pit (randomised for discrete responses), crps,
-        log_density, k_hat (of its weights; NaN where there are none), and fold; of responses that
+        log_density, k_hat (of its weights; NaN where there are none), influential (k_hat above 0.7
+        and weights that leave fewer than 90% of the draws effective), and fold; of responses that
         are not Gaussian q025 and q975 too, from draws.
     name, units : str, str or None
         Of the values.
@@ -150,6 +151,7 @@ def result(
         "crps": predictive.crps,
         "log_density": predictive.log_density,
         "k_hat": np.nan if k_hat is None else k_hat,
+        "influential": False if k_hat is None else unreliable(k_hat, predictive.weights.T),
         "fold": np.arange(len(predictive.observed)) if fold is None else fold,
     }
     if isinstance(predictive, ResponsePredictive):
@@ -174,14 +176,15 @@ def result(
     return Check(table, frame, data.value_name, data.value_units, likelihood)
 
 
-def warn_of_influence(k_hat: FloatArray) -> None:
+def warn_of_influence(result: Check) -> None:
     """Warn of observations that the hyperparameters hang on too much for their weights."""
-    bad = int((k_hat > LARGEST_K_HAT).sum())
-    if bad:
+    influential = result.observations["influential"]
+    if influential.any():
         warn(
-            f"{bad} of {len(k_hat)} observations have k-hat above {LARGEST_K_HAT}: leaving them "
-            "out changes the hyperparameters more than weights can follow, and their scores are "
-            "too good. Look at them in `observations`, or refit without them."
+            f"{influential.sum()} of {len(influential)} observations have k-hat above "
+            f"{LARGEST_K_HAT}: leaving them out changes the posterior more than weights can "
+            "follow, and their scores are too good. Look at them in `observations`, or refit "
+            "without them."
         )
 
 
@@ -205,7 +208,7 @@ def compare(
     DataFrame
         A row a model: elpd (sum of log densities of the values), elpd_se; difference from the best
         and difference_se, from the differences observation by observation; rmse, crps, coverage;
-        bad_k, observations whose k-hat is above 0.7. Differences below about 4, or within two
+        bad_k, observations that are influential. Differences below about 4, or within two
         standard errors, tell nothing (Sivula et al. 2020).
 
     Raises
@@ -236,7 +239,7 @@ def compare(
             "difference": difference.sum(),
             "difference_se": np.sqrt(n) * difference.std(),
             **{score: table[score] for score in ("rmse", "crps", "coverage")},
-            "bad_k": int((checks[name].observations["k_hat"] > LARGEST_K_HAT).sum()),
+            "bad_k": int(checks[name].observations["influential"].sum()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

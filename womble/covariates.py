@@ -167,7 +167,7 @@ def _require_known(column: Covariate, values: pd.Series) -> None:
                 "rows."
             )
         return
-    unknown = sorted(set(np.asarray(values).astype(str)) - set(column.levels))
+    unknown = sorted(set(np.asarray(values).astype(str).tolist()) - set(column.levels))
     if unknown:
         raise ValueError(
             f"covariate {column.name!r} must have levels that the fit had, "

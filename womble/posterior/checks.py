@@ -69,7 +69,7 @@ class Checks(Fitted):
         Warns
         -----
         UserWarning
-            Where observations have a k-hat above 0.7.
+            Where observations have a k-hat above 0.7 and uneven weights.
 
         References
         ----------
@@ -97,8 +97,9 @@ class Checks(Fitted):
             found, k_hat = check.leave_one_out(ensemble, self.data.values)
         else:
             found, k_hat = response_check.leave_one_out(ensemble, self.data, rng)
-        check.warn_of_influence(k_hat)
-        return check.result("leave-one-out", found, self.data, k_hat)
+        result = check.result("leave-one-out", found, self.data, k_hat)
+        check.warn_of_influence(result)
+        return result
 
     @staticmethod
     def _require_no_held_out(given: Mapping[str, Any]) -> None:
