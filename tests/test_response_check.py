@@ -19,16 +19,16 @@ from womble import response_check
 from womble.engines.sites import SitesEngine
 from womble.kernels import Matern
 from womble.likelihoods import LIKELIHOODS
-from womble.observation_laws import observation_law
+from womble.observation_laws import GaussianLaw, observation_law
 from womble.pareto import smoothed_weights
 from womble.response_scores import DRAWS, FieldDraws, ResponsePredictive, foretold
 from womble.trend import Trend
 
 QUIET = {"progress": False}
 EXPOSURE = np.random.default_rng(7).uniform(0.5, 2.0, N)
-AMOUNTS = {"gaussian": 0.3, "binomial": TRIALS, "poisson": EXPOSURE, "negative_binomial": EXPOSURE}
+AMOUNTS = {"binomial": TRIALS, "poisson": EXPOSURE, "negative_binomial": EXPOSURE}
 FROZEN = {
-    "gaussian": lambda eta, tau: stats.norm(eta, np.hypot(tau, 0.3)),
+    "gaussian": lambda eta, tau: stats.norm(eta, np.sqrt(tau**2 / 2 + 0.09)),
     "student_t": lambda eta, s, nu: stats.t(nu, eta, s),
     "poisson": lambda eta: stats.poisson(EXPOSURE * np.exp(eta)),
     "negative_binomial": lambda eta, a: stats.nbinom(1 / a, 1 / (1 + a * EXPOSURE * np.exp(eta))),
@@ -41,7 +41,16 @@ ETA = np.random.default_rng(9).normal(0.3, 0.7, N)
 
 
 def law_of(name):
+    if name == "gaussian":
+        return GaussianLaw(share=0.5, known=0.09)
     return observation_law(name, AMOUNTS.get(name, 1.0))
+
+
+def plain_law(name, trials=1.0):
+    """Without exposure and known noise."""
+    if name == "gaussian":
+        return GaussianLaw()
+    return observation_law(name, trials if name == "binomial" else 1.0)
 
 
 # --- laws of responses --------------------------------------------------------------------------
@@ -61,12 +70,7 @@ def test_laws_are_those_of_scipy(name):
 
 @every_law
 def test_laws_are_those_of_the_fit(name):
-    law, (y, parameters) = (
-        observation_law(name, TRIALS if name == "binomial" else 1.0),
-        RESPONSES[name],
-    )
-    if name == "gaussian":
-        law = observation_law(name, 0.0)
+    law, (y, parameters) = plain_law(name, TRIALS), RESPONSES[name]
     expected = LOG_DENSITIES[name](y, ETA, *parameters)
     npt.assert_allclose(law.log_density(y, ETA, parameters), expected, rtol=1e-10, atol=1e-12)
 
@@ -142,7 +146,7 @@ def mixture(name, count=30, n=N):
         np.tile(parameters, (count, 1)) * rng.uniform(0.8, 1.2, (count, 1)),
     )
     weights = rng.dirichlet(np.ones(count), n).T
-    law = observation_law(name, 0.0 if name == "gaussian" else 3.0 if name == "binomial" else 1.0)
+    law = plain_law(name, 3.0)
     chosen = [rng.choice(count, p=w) for w in weights.T], np.arange(n)
     eta = field.means[chosen] + field.sds[chosen] * rng.standard_normal(n)
     y = law.draw(eta, [column[chosen[0]] for column in field.parameters.T], rng)

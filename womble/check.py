@@ -24,6 +24,7 @@ from scipy.stats import kstest
 from womble.arrays import FloatArray
 from womble.engines.base import Blocks, Conditional
 from womble.engines.ensemble import Ensemble
+from womble.engines.noise import Noise
 from womble.pareto import LARGEST_K_HAT, smoothed_weights, unreliable
 from womble.response_scores import ResponsePredictive
 from womble.scores import Predictive, component_log_density
@@ -56,7 +57,9 @@ class Check:
         One row an observation: observed, mean, sd, pit (randomised for discrete responses), crps,
         log_density, k_hat (of its weights; NaN where there are none), influential (k_hat above 0.7
         and weights that leave fewer than 90% of the draws effective), and fold; of responses that
-        are not Gaussian q025 and q975 too, from draws.
+        are not Gaussian q025 and q975 too, from draws; where values are censored a column says
+        so: their observed value is the limit, which rmse, mae and crps leave out, their
+        log_density that of lying beyond it.
     name, units : str, str or None
         Of the values.
     likelihood : str
@@ -91,7 +94,7 @@ def foretold(
     points: FloatArray,
     observed: FloatArray,
     design: FloatArray | None = None,
-    measurement_sd: FloatArray | float = 0.0,
+    observed_with: Noise | None = None,
 ) -> Predictive:
     """New noisy observations (p,) at `points` (p, d).
 
@@ -99,12 +102,13 @@ def foretold(
     ----------
     design : array, shape (p, q), optional
         Standardised covariates, of a model that has some.
-    measurement_sd : array, shape (p,), or float
-        Known part of the noise.
+    observed_with : Noise, optional
+        Their noise in user units, where it is not noise_sd alone.
     """
-    noise = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
+    noise = Noise.of(len(points), None, None) if observed_with is None else observed_with
+    tau = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
     means, variances = _collected(ensemble, lambda f, _: f.at_sites(points, design))
-    sds = np.sqrt(variances + noise[:, None] ** 2 + np.square(measurement_sd))
+    sds = np.sqrt(variances + noise.share * tau[:, None] ** 2 + noise.known)
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 
@@ -156,12 +160,15 @@ def result(
     }
     if isinstance(predictive, ResponsePredictive):
         columns["q025"], columns["q975"] = predictive.quantiles
+    if data.censored.any():
+        columns["censored"] = data.censored
+        columns["crps"] = np.where(data.censored, np.nan, columns["crps"])
     frame = pd.DataFrame(columns, index=data.rows)
     if data.coords.shape[1] == 2:
         frame = gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(*data.coords.T), crs=data.crs)
         if data.coordinate_units:
             frame.attrs["coordinate_units"] = data.coordinate_units
-    residual = frame["observed"] - frame["mean"]
+    residual = (frame["observed"] - frame["mean"])[~data.censored]
     row = {
         "n": len(frame),
         "rmse": np.sqrt(np.mean(residual**2)),
@@ -258,13 +265,13 @@ def _require_same_data(posteriors: Mapping[str, Posterior]) -> None:
                 f"others than {first!r}. Fit both to the same rows with the same transform: log "
                 "densities of different values cannot be compared."
             )
-        if _discrete(post) != _discrete(other):
+        if post.data.law.discrete != other.data.law.discrete:
             raise ValueError(
                 f"models must all be of counts or all of numbers; {first!r} and {name!r} are not. "
                 "A probability cannot be compared with a density."
             )
-
-
-def _discrete(post: Posterior) -> bool:
-    """Whether the response has probabilities, and no density."""
-    return post.data.response is not None and post.data.response.law.discrete
+        if not np.array_equal(post.data.censored, other.data.censored):
+            raise ValueError(
+                f"models must be told the same of every value; {first!r} and {name!r} have others "
+                "censored. A probability cannot be compared with a density."
+            )

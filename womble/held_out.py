@@ -11,7 +11,7 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.covariate_field import add_fields
 from womble.covariates import Covariates, read_table
-from womble.measured import per_row, require_sd
+from womble.measured import per_row, require_noise
 from womble.readers import Table, require_planar
 from womble.response import require_worked_out, response
 from womble.spatial_data import SpatialData, read_input, require_same_crs, warn_dropped
@@ -26,6 +26,7 @@ def held_out_data(
     *,
     covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
     measurement_sd: Any = None,
+    weights: Any = None,
     exposure: Any = None,
     trials: Any = None,
 ) -> SpatialData:
@@ -75,10 +76,12 @@ def held_out_data(
         rows=table.rows[keep],
         covariates=described,
         measurement_sd=None,
+        weights=None,
         slopes=None,
         response=None,
     )
-    return _observed(data, fitted, given, measurement_sd, exposure, trials)
+    asked = {"measurement_sd": measurement_sd, "weights": weights}
+    return _observed(data, fitted, given, asked | {"exposure": exposure, "trials": trials})
 
 
 def _coordinates(table: Table, fitted: SpatialData) -> FloatArray:
@@ -137,35 +140,25 @@ def _values(values: FloatArray, fitted: SpatialData) -> FloatArray:
 
 
 def _observed(
-    data: SpatialData,
-    fitted: SpatialData,
-    given: Any,
-    measurement_sd: Any,
-    exposure: Any,
-    trials: Any,
+    data: SpatialData, fitted: SpatialData, given: Any, asked: Mapping[str, Any]
 ) -> SpatialData:
-    """With how the values were observed, as the fit's own were."""
+    """With how the values were observed, as the fit's own were; none of them is censored."""
     likelihood = "gaussian" if fitted.response is None else fitted.response.likelihood
-    require_worked_out(likelihood, None, {"measurement_sd": measurement_sd is not None})
-    had = {
-        "measurement_sd": fitted.measurement_sd is not None,
-        "exposure": fitted.response is not None and fitted.response.exposure is not None,
-    }
-    for name, now in (("measurement_sd", measurement_sd), ("exposure", exposure)):
-        if had[name] and now is None:
+    of_gaussian = {name: asked[name] is not None for name in ("measurement_sd", "weights")}
+    require_worked_out(likelihood, None, of_gaussian)
+    had = {name: getattr(fitted, name) is not None for name in of_gaussian}
+    had["exposure"] = fitted.response is not None and fitted.response.exposure is not None
+    for name in had:
+        if had[name] and asked[name] is None:
             raise ValueError(
                 f"`{name}` must be given for `held_out` too, as the fit had it: a column, a number "
                 "or an array with an entry a row."
             )
-    sd, exposure, trials = (
-        None if x is None else per_row(x, given, data, name)
-        for x, name in (
-            (measurement_sd, "measurement_sd"),
-            (exposure, "exposure"),
-            (trials, "trials"),
-        )
-    )
-    if sd is not None:
-        require_sd(sd)
-    observed = response(likelihood, data.values, data.name, exposure, trials)
-    return replace(data, measurement_sd=sd, response=observed)
+    rows = {k: None if x is None else per_row(x, given, data, k) for k, x in asked.items()}
+    require_noise(rows["measurement_sd"], rows["weights"])
+    known = None
+    if fitted.response is not None and fitted.response.censored is not None:
+        known = np.zeros(len(data.values))
+    observed = response(likelihood, data.values, data.name, rows["exposure"], rows["trials"], known)
+    noise = {name: rows[name] for name in of_gaussian}
+    return replace(data, response=observed, **noise)

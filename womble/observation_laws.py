@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import bdtr, betainc, expit, gammainc, gammaincc, gammaln, ndtr, stdtr, xlogy
+from scipy.special import (
+    bdtr,
+    betainc,
+    expit,
+    gammainc,
+    gammaincc,
+    gammaln,
+    log_ndtr,
+    ndtr,
+    stdtr,
+    xlogy,
+)
 
 from womble.arrays import FloatArray
 
@@ -27,7 +38,7 @@ class ObservationLaw(ABC):
     Attributes
     ----------
     amount : array, shape (n,), or float
-        Exposure of counts, trials of binomial ones, known noise sd of Gaussian values (0: none).
+        Exposure of counts, trials of binomial ones.
     """
 
     discrete: ClassVar[bool] = False
@@ -40,6 +51,13 @@ class ObservationLaw(ABC):
     @abstractmethod
     def distribution(self, y: FloatArray, eta: FloatArray, parameters: Parameters) -> FloatArray:
         """P(Y <= y | eta); y whole numbers from -1 on where the response is discrete."""
+
+    def interval(
+        self, y: FloatArray, eta: FloatArray, parameters: Parameters
+    ) -> tuple[FloatArray, FloatArray]:
+        """P(Y < y | eta) and P(Y <= y | eta): the same where the response is continuous."""
+        up_to = self.distribution(y, eta, parameters)
+        return self.distribution(y - 1, eta, parameters) if self.discrete else up_to, up_to
 
     @abstractmethod
     def moments(self, eta: FloatArray, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
@@ -54,31 +72,53 @@ class ObservationLaw(ABC):
         """A response for each entry of eta."""
 
 
+@dataclass(frozen=True, eq=False)
 class GaussianLaw(ObservationLaw):
-    """y ~ N(eta, noise_sd^2 + amount^2)."""
+    """y ~ N(eta, share noise_sd^2 + known), or known only to lie beyond a limit.
+
+    Attributes
+    ----------
+    share, known : array, shape (n,), or float
+        See `womble.engines.noise.Noise`.
+    censored : array, shape (n,), or float
+        -1 or 1 where y is a limit that the value is below or above, 0 where it is known.
+    """
+
+    share: FloatArray | float = 1.0
+    known: FloatArray | float = 0.0
+    censored: FloatArray | float = 0.0
 
     def _sd(self, parameters: Parameters) -> FloatArray:
-        return np.sqrt(np.square(parameters[0]) + np.square(self.amount))
+        return np.sqrt(self.share * np.square(parameters[0]) + self.known)
 
     def log_density(self, y: FloatArray, eta: FloatArray, parameters: Parameters) -> FloatArray:
-        """See `ObservationLaw.log_density`."""
+        """See `ObservationLaw.log_density`; of a censored value log P(beyond the limit)."""
         sd = self._sd(parameters)
-        return -0.5 * ((y - eta) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+        z = (y - eta) / sd
+        known = -0.5 * z**2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+        return np.where(self.censored == 0, known, log_ndtr(-self.censored * z))
 
     def distribution(self, y: FloatArray, eta: FloatArray, parameters: Parameters) -> FloatArray:
         """See `ObservationLaw.distribution`."""
         return ndtr((y - eta) / self._sd(parameters))
+
+    def interval(
+        self, y: FloatArray, eta: FloatArray, parameters: Parameters
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `ObservationLaw.interval`."""
+        at = self.distribution(y, eta, parameters)
+        return np.where(self.censored == -1, 0.0, at), np.where(self.censored == 1, 1.0, at)
 
     def moments(self, eta: FloatArray, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
         """See `ObservationLaw.moments`."""
         return eta, np.broadcast_to(self._sd(parameters) ** 2, np.shape(eta))
 
     def information(self, eta: FloatArray, parameters: Parameters) -> FloatArray:
-        """See `ObservationLaw.information`."""
+        """See `ObservationLaw.information`; at most this where censored."""
         return np.broadcast_to(1 / self._sd(parameters) ** 2, np.shape(eta))
 
     def draw(self, eta: FloatArray, parameters: Parameters, rng: np.random.Generator) -> FloatArray:
-        """See `ObservationLaw.draw`."""
+        """See `ObservationLaw.draw`; the values themselves, not whether they pass a limit."""
         return eta + self._sd(parameters) * rng.standard_normal(np.shape(eta))
 
 
@@ -239,7 +279,6 @@ class GammaLaw(ObservationLaw):
 
 
 OBSERVATION_LAWS: dict[str, type[ObservationLaw]] = {
-    "gaussian": GaussianLaw,
     "student_t": StudentTLaw,
     "poisson": PoissonLaw,
     "negative_binomial": NegativeBinomialLaw,
@@ -250,5 +289,5 @@ OBSERVATION_LAWS: dict[str, type[ObservationLaw]] = {
 
 
 def observation_law(likelihood: str, amount: FloatArray | float) -> ObservationLaw:
-    """The law of a likelihood's name, with what its responses are proportional to."""
+    """The law of a likelihood that is not Gaussian, by name; what responses are proportional to."""
     return OBSERVATION_LAWS[likelihood](amount)

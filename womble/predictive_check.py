@@ -21,7 +21,7 @@ from scipy.spatial import cKDTree
 from womble.arrays import FloatArray
 from womble.engines.ensemble import Ensemble
 from womble.hyperparameters import State, Theta
-from womble.observation_laws import GaussianLaw, ObservationLaw, Parameters
+from womble.observation_laws import Parameters
 from womble.paths import each_path, path_domain
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def replicates(
     box = path_domain(data.sites, None)
     fields = each_path(at_data, ensemble, box, own, "replicates", progress)
     thetas = [theta for theta in ensemble.thetas for _ in range(ensemble.repeats)]
-    law = _law(data)
+    law = data.law
     values = np.array(
         [
             law.draw(field, _parameters(theta, data), noise)
@@ -60,12 +60,6 @@ def replicates(
     attrs = {"long_name": data.value_name, "units": data.value_units or ""}
     coords = {"observation": np.arange(len(data.values)) if data.rows is None else data.rows}
     return xr.DataArray(values, coords, ("draw", "observation"), "replicates", attrs)
-
-
-def _law(data: SpatialData) -> ObservationLaw:
-    if data.response is not None:
-        return data.response.law
-    return GaussianLaw(0.0 if data.measurement_sd is None else data.measurement_sd)
 
 
 def _parameters(theta: Theta | State, data: SpatialData) -> Parameters:
@@ -86,7 +80,7 @@ def statistics_of(data: SpatialData) -> dict[str, Statistic]:
     likelihood = "gaussian" if data.response is None else data.response.likelihood
     if likelihood != "bernoulli":
         found |= {"sd": np.std, "min": np.min, "max": np.max}
-        if data.response is not None and data.response.law.discrete:
+        if data.law.discrete:
             found["zeros"] = lambda y: float(np.mean(y == 0))
     near = _neighbours(data.coords)
     found["neighbours"] = lambda y: _correlation(y, y[near].mean(axis=1))

@@ -55,7 +55,7 @@ def leave_one_out(
         return scaling.offset + scaling.scale * mean, scaling.scale**2 * variance
 
     field = field_draws(ensemble, list(ensemble.over(one, rng)), data)
-    law = data.response.law
+    law = data.law
     parts = field.foretold(law, data.values)
     count = len(field.means)
     if count == 1:  # given hyperparameters have seen nothing
@@ -86,7 +86,7 @@ def leave_blocks_out(
         return mean, variance
 
     field = field_draws(ensemble, list(ensemble.over(one, rng)), data)
-    return alike(field, data.response.law, data.values, rng)
+    return alike(field, data.law, data.values, rng)
 
 
 def foretell(
@@ -94,7 +94,7 @@ def foretell(
 ) -> ResponsePredictive:
     """New observations, with their covariates (p, q) if the model has them."""
     found = list(ensemble.map(lambda f, _: f.at_sites(data.coords, design), rng, "", False))
-    return alike(field_draws(ensemble, found, data), data.response.law, data.values, rng)
+    return alike(field_draws(ensemble, found, data), data.law, data.values, rng)
 
 
 def alike(

@@ -58,10 +58,7 @@ def foretold(
     """Integrals over a field N(mean, sd^2) at each site, shape (n,) each; sd may be 0."""
     z, log_weights = _nodes(law, mean, sd, parameters)
     eta, weights = mean + sd * z, np.exp(log_weights)
-    up_to = np.sum(weights * law.distribution(y, eta, parameters), axis=0)
-    below = up_to
-    if law.discrete:
-        below = np.sum(weights * law.distribution(y - 1, eta, parameters), axis=0)
+    below, up_to = (np.sum(weights * part, axis=0) for part in law.interval(y, eta, parameters))
     means, variances = law.moments(eta, parameters)
     expected = np.sum(weights * means, axis=0)
     spread = np.sum(weights * (variances + (means - expected) ** 2), axis=0)
@@ -155,14 +152,14 @@ class ResponsePredictive:
 
     @cached_property
     def pit(self) -> FloatArray:
-        """P(Y < y) + u P(Y = y), u uniform where the response is discrete, shape (n,).
+        """P(Y < y) + u P(Y = y), u uniform, shape (n,); of a censored value within what it can be.
 
         References
         ----------
         Smith (1985), Journal of Forecasting 4, 283-291, for the randomised transform.
         """
         below, up_to = self._mixed(self.parts.below), self._mixed(self.parts.up_to)
-        u = self.rng.uniform(size=len(below)) if self.law.discrete else 1.0
+        u = self.rng.uniform(size=len(below))
         return np.clip(below + u * (up_to - below), 0.0, 1.0)
 
     @property

@@ -26,6 +26,7 @@ class Checks(Fitted):
         *,
         covariates: Sequence[str] | pd.DataFrame | Mapping[str, Any] = (),
         measurement_sd: Any = None,
+        weights: Any = None,
         exposure: Any = None,
         trials: Any = None,
         rng: int | np.random.Generator | None = None,
@@ -48,8 +49,8 @@ class Checks(Fitted):
         covariates : sequence of str, DataFrame or mapping of str to arrays, optional
             Of the held-out data, a row for each; by default their columns of the fit's names, and
             the fit's `covariate_fields`. A category must have the fit's levels.
-        measurement_sd, exposure, trials : column, number or array with an entry a row, optional
-            Of the held-out data, where the fit had them.
+        measurement_sd, weights, exposure, trials : column, number or array, optional
+            Of the held-out data, where the fit had them; arrays have an entry a row.
         rng : int or Generator, optional
             Of the randomised PIT of discrete responses, and of CRPS and quantiles of those that
             are not Gaussian, which are from 1,000 draws.
@@ -77,17 +78,19 @@ class Checks(Fitted):
         Mononen, Tolvanen, Sivula and Winther (2016), JMLR 17.
         """
         from womble import check, response_check
+        from womble.engines.noise import Noise
         from womble.held_out import held_out_data
 
         rng = np.random.default_rng(rng)
         ensemble = self.ensemble("surface", None, rng)
-        given = {"measurement_sd": measurement_sd, "exposure": exposure, "trials": trials}
+        given = {"measurement_sd": measurement_sd, "weights": weights}
+        given |= {"exposure": exposure, "trials": trials}
         if held_out is not None:
             data = held_out_data(held_out, self.data, covariates=covariates, **given)
             design = None if data.covariates is None else data.covariates.design
             if data.response is None:
-                known = 0.0 if data.measurement_sd is None else data.measurement_sd
-                found = check.foretold(ensemble, data.coords, data.values, design, known)
+                noise = Noise.of(len(data.values), data.measurement_sd, data.weights)
+                found = check.foretold(ensemble, data.coords, data.values, design, noise)
             else:
                 found = response_check.foretell(ensemble, data, design, rng)
             return check.result("held out", found, data)
@@ -244,12 +247,23 @@ class Checks(Fitted):
             the model does not reproduce; as the data are used twice, p crowds around 1/2 where it
             does.
 
+        Raises
+        ------
+        ValueError
+            As `replicates`, or if values are censored.
+
         References
         ----------
         Gelman, Meng and Stern (1996), Statistica Sinica 6, 733-807.
         """
         from womble.predictive_check import predictive_table, statistics_of
 
+        if self.data.censored.any():
+            raise ValueError(
+                "predictive_check() needs values that are all known: of those that were measured "
+                "nobody knows below which limit they would not have been. Use check(), or "
+                "replicates()."
+            )
         made = self.replicates(samples=samples, rng=rng, progress=progress)
         chosen = statistics_of(self.data) if statistics is None else statistics
         return predictive_table(made.to_numpy(), self.data.values, chosen)
