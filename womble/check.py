@@ -24,7 +24,7 @@ from scipy.stats import kstest
 from womble.arrays import FloatArray
 from womble.engines.base import Blocks, Conditional
 from womble.engines.ensemble import Ensemble
-from womble.engines.noise import Noise
+from womble.observation_laws import GaussianLaw
 from womble.pareto import LARGEST_K_HAT, smoothed_weights, unreliable
 from womble.response_scores import ResponsePredictive
 from womble.scores import Predictive, component_log_density
@@ -94,7 +94,7 @@ def foretold(
     points: FloatArray,
     observed: FloatArray,
     design: FloatArray | None = None,
-    observed_with: Noise | None = None,
+    law: GaussianLaw | None = None,
 ) -> Predictive:
     """New noisy observations (p,) at `points` (p, d).
 
@@ -102,13 +102,13 @@ def foretold(
     ----------
     design : array, shape (p, q), optional
         Standardised covariates, of a model that has some.
-    observed_with : Noise, optional
-        Their noise in user units, where it is not noise_sd alone.
+    law : GaussianLaw, optional
+        Of the values, where their noise is not noise_sd alone.
     """
-    noise = Noise.of(len(points), None, None) if observed_with is None else observed_with
+    law = GaussianLaw() if law is None else law
     tau = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
     means, variances = _collected(ensemble, lambda f, _: f.at_sites(points, design))
-    sds = np.sqrt(variances + noise.share * tau[:, None] ** 2 + noise.known)
+    sds = np.sqrt(variances + law.share * tau[:, None] ** 2 + law.known)
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.hyperparameters import IN_LINK_UNITS, LatentLayout
 from womble.likelihoods import LIKELIHOODS, Gaussian, Likelihood, LinkName
-from womble.observation_laws import GaussianLaw, ObservationLaw, observation_law
+from womble.observation_laws import ObservationLaw, observation_law
 
 if TYPE_CHECKING:
     from womble.engines.noise import Noise
@@ -65,10 +65,9 @@ class Response:
         amounts = [a for a in (self.exposure, self.trials) if a is not None]
         return amounts[0] if amounts else 1.0
 
-    def law(self, noise: Noise) -> ObservationLaw:
-        """Of the values given the field, in user units; `noise` of Gaussian ones too."""
-        if self.censored is not None:
-            return GaussianLaw(share=noise.share, known=noise.known, censored=self.censored)
+    @property
+    def law(self) -> ObservationLaw:
+        """Of values given the field, in user units, where there is no Gaussian noise."""
         return observation_law(self.likelihood, self._amount)
 
     def layout(self, kernel: Kernel) -> LatentLayout:

@@ -11,7 +11,6 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.axis import Axis
 from womble.covariates import Covariates, read_table
-from womble.engines.noise import Noise
 from womble.line_readers import read_profile, read_series
 from womble.observation_laws import GaussianLaw, ObservationLaw
 from womble.readers import (
@@ -148,10 +147,12 @@ class SpatialData:
     @property
     def law(self) -> ObservationLaw:
         """How the values are observed given the field, in user units."""
-        noise = Noise.of(len(self.values), self.measurement_sd, self.weights)
-        if self.response is None:
-            return GaussianLaw(share=noise.share, known=noise.known)
-        return self.response.law(noise)
+        if self.response is not None and self.response.censored is None:
+            return self.response.law
+        share = 1.0 if self.weights is None else 1 / self.weights
+        known = 0.0 if self.measurement_sd is None else self.measurement_sd**2
+        censored = 0.0 if self.response is None else self.response.censored
+        return GaussianLaw(share=share, known=known, censored=censored)
 
     @property
     def censored(self) -> npt.NDArray[np.bool_]:

@@ -78,7 +78,6 @@ class Checks(Fitted):
         Mononen, Tolvanen, Sivula and Winther (2016), JMLR 17.
         """
         from womble import check, response_check
-        from womble.engines.noise import Noise
         from womble.held_out import held_out_data
 
         rng = np.random.default_rng(rng)
@@ -89,8 +88,7 @@ class Checks(Fitted):
             data = held_out_data(held_out, self.data, covariates=covariates, **given)
             design = None if data.covariates is None else data.covariates.design
             if data.response is None:
-                noise = Noise.of(len(data.values), data.measurement_sd, data.weights)
-                found = check.foretold(ensemble, data.coords, data.values, design, noise)
+                found = check.foretold(ensemble, data.coords, data.values, design, data.law)
             else:
                 found = response_check.foretell(ensemble, data, design, rng)
             return check.result("held out", found, data)
