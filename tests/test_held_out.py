@@ -1,10 +1,14 @@
 """Data held out: covariates, dates, and what the fit had; predictions against brute force."""
 
+import warnings
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import numpy.testing as npt
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import womble as wb
 from womble.covariance import Scale, jet_covariance
@@ -97,12 +101,6 @@ def test_anisotropic_fields_with_covariates(seen, held):
 
 def test_covariates_as_arrays_and_as_fields(seen, held):
     """The same numbers from columns, from a table and from a function of location."""
-
-    def hill(points):
-        x, y = points.T
-        zero = np.zeros_like(x)
-        return np.stack([x * y / 10, y / 10, x / 10, zero, zero + 0.1, zero], axis=1)
-
     a, b = (points.assign(hill=hill(xy(points))[:, 0]) for points in (seen, held))
     model = wb.FieldModel()
     named = model.condition(a, "zinc", covariates=["hill"], **GIVEN).check(b)
@@ -203,3 +201,100 @@ def test_known_noise_is_part_of_predictions(seen, held):
         post.check(held, measurement_sd=-1.0)
     exact, noisy = (post.check(held, measurement_sd=sd).observations for sd in (0.0, 0.5))
     npt.assert_allclose(noisy["sd"] ** 2 - exact["sd"] ** 2, 0.25, rtol=1e-8)
+
+
+# --- behind other likelihoods ---------------------------------------------------------------------
+
+NEARLY_NORMAL = {"noise_scale": 0.2, "degrees_of_freedom": 1e8}
+HYPER = {"lengthscale": 3.0, "amplitude": 0.8}
+
+
+def test_normal_responses_are_checked_as_the_exact_engine_checks_them(seen, held):
+    """Student's law with 1e8 degrees of freedom: left out, in blocks, and held out."""
+    named = {"covariates": ["depth", "soil"]}
+    exact = wb.FieldModel().condition(seen, "zinc", **named, **GIVEN)
+    model = wb.FieldModel(likelihood="student_t")
+    post = model.condition(seen, "zinc", **named, **HYPER, **NEARLY_NORMAL)
+    pairs = [(p.check(), p.cross_validate(folds=4, rng=1), p.check(held)) for p in (post, exact)]
+    for ours, theirs in zip(*pairs, strict=True):
+        for score in ("observed", "mean", "sd", "log_density"):
+            expected = theirs.observations[score]
+            npt.assert_allclose(ours.observations[score], expected, rtol=1e-5, atol=1e-5)
+        # CRPS from 1,000 draws an observation.
+        npt.assert_allclose(ours.table["crps"], theirs.table["crps"], rtol=0.03)
+
+
+def hill(points):
+    """Known everywhere, with its jets."""
+    x, y = points.T
+    zero = np.zeros_like(x)
+    return np.stack([x * y / 10, y / 10, x / 10, zero, zero + 0.1, zero], axis=1)
+
+
+@pytest.mark.parametrize("kind", ["sites", "waves", "draws", "exact"])
+def test_sites_with_covariates_are_the_total_where_those_are_known(seen, kind):
+    known = {"covariate_fields": {"hill": hill}}
+    points = np.random.default_rng(4).uniform(2, 8, (6, 2))
+    if kind == "exact":
+        post = wb.FieldModel().condition(seen, "zinc", **known, **GIVEN)
+    else:
+        more = {"inference": "laplace"}
+        if kind != "sites":
+            more = {"inference": "nuts", "draws": 5, "tune": 5, "chains": 1, "rng": 1}
+        model = wb.FieldModel(likelihood="student_t")
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            patch.setattr("womble.latent_model.MOST_WAVES", 60)
+            warnings.simplefilter("ignore", UserWarning)  # few draws
+            parameters = HYPER | {"noise_scale": 0.2, "degrees_of_freedom": 4.0}
+            post = model.condition(seen, "zinc", **known, **parameters, **more, progress=False)
+    surface, total = (
+        post.ensemble(t, None, np.random.default_rng(0)) for t in ("surface", "total")
+    )
+    theta = surface.thetas[0] if kind != "waves" else replace(surface.thetas[0], weights=None)
+    design = post.data.covariates.of_rows(pd.DataFrame({"hill": hill(points)[:, 0]}))
+    mean, variance = surface.condition(theta).at_sites(points, design)
+    expected, covariance = total.condition(theta).groups(points[:, None], 0)
+    npt.assert_allclose(mean, expected[:, 0], rtol=1e-9)
+    npt.assert_allclose(variance, covariance[:, 0, 0], rtol=1e-8, atol=1e-12)
+    box = np.array([[0.0, 0.0], [10.0, 10.0]])
+    ours, theirs = (
+        e.condition(theta).path(np.random.default_rng(3), box) for e in (surface, total)
+    )
+    npt.assert_allclose(ours.at_sites(points, design), theirs.jets(points, 0)[:, 0], rtol=1e-8)
+
+
+def test_means_of_several_measurements_have_less_noise(seen, held):
+    post = wb.FieldModel().condition(seen, "zinc", weights=2.0, **GIVEN)
+    one, four = (post.check(held, weights=w).observations["sd"] for w in (1.0, 4.0))
+    npt.assert_allclose(one**2 - four**2, 0.75 * GIVEN["noise_sd"] ** 2, rtol=1e-8)
+    with pytest.raises(ValueError, match="`weights` must be given for `held_out` too"):
+        post.check(held)
+
+
+def test_a_censored_value_left_out_is_foretold_by_a_fit_without_it(seen, held):
+    """The rest is Gaussian, and exact: P(below the limit), whose observed value is the limit."""
+    model, below = wb.FieldModel(trend="none"), seen.index == 7
+    post = model.condition(seen, "zinc", left_censored=below, **GIVEN)
+    with pytest.raises(ValueError, match="needs values that are all known"):
+        post.predictive_check()
+    found = post.check(rng=1)
+    row = found.observations.loc[7]
+    rest = model.condition(seen[~below], "zinc", **GIVEN).check(seen[below]).observations.iloc[0]
+    chance = norm.cdf(row["observed"], rest["mean"], rest["sd"])
+    npt.assert_allclose(row["mean"], rest["mean"], rtol=1e-6)
+    npt.assert_allclose(row["sd"], rest["sd"], rtol=1e-6)
+    npt.assert_allclose(row["log_density"], np.log(chance), rtol=1e-6)
+    assert 0 <= row["pit"] <= chance
+    known = found.observations[~below]
+    assert np.isnan(row["crps"])
+    residual = known["observed"] - known["mean"]
+    npt.assert_allclose(found.table["rmse"], np.sqrt((residual**2).mean()), rtol=1e-12)
+    npt.assert_allclose(found.table["crps"], known["crps"].mean(), rtol=1e-12)
+    plain = model.condition(seen, "zinc", **GIVEN)
+    with pytest.raises(ValueError, match="0 and 1 have others censored"):
+        wb.compare([post, plain])
+    # Held-out values are known ones.
+    new = post.check(held).observations
+    mean, variance = (m[:, 0] for m in post.jet_moments(held, order=0))
+    npt.assert_allclose(new["mean"], mean, rtol=1e-8)
+    npt.assert_allclose(new["sd"] ** 2, variance[:, 0] + GIVEN["noise_sd"] ** 2, rtol=1e-6)

@@ -31,6 +31,7 @@ def sites():
         "birds": rng.poisson(hours * np.exp(eta)),
         "seen": (rng.random(30) < expit(eta)).astype(int),
         "hours": hours,
+        "count": np.resize([1, 2, 5], 30),
     }
     frame = gpd.GeoDataFrame(columns, geometry=gpd.points_from_xy(*coords.T))
     frame.attrs["units"] = {"zinc": "mg kg-1"}
@@ -54,7 +55,7 @@ def test_replicates_of_gaussian_data_have_their_closed_form(sites, anisotropic):
     model = wb.FieldModel(anisotropic=anisotropic)
     more = {"anisotropy": (2.0, 30.0)} if anisotropic else {}
     post = model.condition(
-        sites, "zinc", covariates=["soil"], measurement_sd="error", **GIVEN, **more
+        sites, "zinc", covariates=["soil"], measurement_sd="error", weights="count", **GIVEN, **more
     )
     found = post.replicates(samples=SAMPLES, rng=1, **QUIET)
     assert found.dims == ("draw", "observation")

@@ -156,9 +156,8 @@ def _observed(
             )
     rows = {k: None if x is None else per_row(x, given, data, k) for k, x in asked.items()}
     require_noise(rows["measurement_sd"], rows["weights"])
-    known = None
-    if fitted.response is not None and fitted.response.censored is not None:
-        known = np.zeros(len(data.values))
-    observed = response(likelihood, data.values, data.name, rows["exposure"], rows["trials"], known)
+    observed = response(likelihood, data.values, data.name, rows["exposure"], rows["trials"])
+    if observed is None and fitted.response is not None:  # of a fit with censored values
+        observed = replace(fitted.response, censored=np.zeros(len(data.values)))
     noise = {name: rows[name] for name in of_gaussian}
     return replace(data, response=observed, **noise)
