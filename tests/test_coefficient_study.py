@@ -108,7 +108,7 @@ def test_intervals_are_calibrated_over_the_priors_of_the_fit():
 
 
 def test_intervals_at_one_truth():
-    """Nothing is promised at one: too narrow where the lengthscale comes out short, else too wide."""
+    """Nothing is promised there: too narrow where the lengthscale comes out short."""
     rows = [row for row in study() if row["design"] == "fixed"]
     share, error = held(rows)
     z = standardised(rows)
