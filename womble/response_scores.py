@@ -25,8 +25,9 @@ from womble.observation_laws import BinomialLaw, ObservationLaw, Parameters
 # Standard deviations of the field on either side, which leave out 1e-15.
 REACH = 8.0
 # Nodes in a standard deviation of the narrower of field and likelihood: equally spaced sums err by
-# about exp(-2 pi^2 2^2) there (Trefethen and Weideman 2014, SIAM Review 56). At most so many nodes,
-# which suffices for likelihoods twelve times as narrow as the field.
+# exp(-2 pi^2 2^2) for normal laws, and by some 1e-6 for Student's, which have poles (Trefethen and
+# Weideman 2014, SIAM Review 56). At most so many nodes: enough for likelihoods 12 times as narrow
+# as the field, and for normal ones 50 times.
 PER_SD, MOST_NODES = 2.0, 401
 # Responses drawn for a score that has no sum of its own, and for quantiles.
 DRAWS = 1000
