@@ -570,3 +570,17 @@ def test_counts_are_drawn_on_square_roots(responses):
     npt.assert_allclose(bars, seen[["q025", "q975"]])
     npt.assert_allclose(right.collections[0].get_array(), norm.ppf(seen["pit"]))
     middle.figure.canvas.draw()
+
+
+def test_censored_values_have_quantile_residuals(zinc):
+    from scipy.stats import norm
+
+    import womble as wb
+
+    limit = zinc["zinc"].quantile(0.2)
+    frame = zinc.assign(zinc=zinc["zinc"].clip(lower=limit), below=zinc["zinc"] < limit)
+    given = {"lengthscale": 30.0, "amplitude": 2.0, "noise_sd": 0.5}
+    post = wb.FieldModel().condition(frame, "zinc", left_censored="below", **given)
+    found = post.check(rng=1)
+    residuals = plot.check(found)[2].collections[0].get_array()
+    npt.assert_allclose(residuals, norm.ppf(found.observations["pit"]))

@@ -149,7 +149,7 @@ def _residual(result: Check) -> tuple[np.ndarray, str, str]:
     """What stands for residuals, the panel's title and what a unit is."""
     seen = result.observations
     residual = (seen["observed"] - seen["mean"]).to_numpy()
-    if result.likelihood == "gaussian":
+    if result.likelihood == "gaussian" and "censored" not in seen:
         return residual / seen["sd"].to_numpy(), "Standardised residuals", "residual / sd"
     if result.likelihood == "bernoulli":
         return residual, "Residuals", "observed - probability"
