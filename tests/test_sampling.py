@@ -10,7 +10,7 @@ import xarray as xr
 from conftest import TRUTH
 
 import womble as wb
-from womble import inference, sampling
+from womble import diagnostics, inference, sampling
 from womble.hyperparameters import PLAIN
 from womble.importance import Weighted
 from womble.laplace import find_modes
@@ -190,7 +190,7 @@ def test_priors_of_pymc_are_safe_in_threads(zinc, weighted):
 def test_few_effective_points_are_told(weighted):
     stats = weighted.sample_stats.assign(ess=123.4)
     with pytest.warns(UserWarning, match=r"few effective draws \(below 400: 123 of 1000 weighted"):
-        inference.warn_of_trouble(weighted.draws, stats)
+        diagnostics.warn_of_trouble(weighted.draws, stats)
 
 
 def test_where_it_fails_nuts_is_run(zinc, monkeypatch):
@@ -256,6 +256,8 @@ def test_sites_too_far_apart_for_slopes_are_told():
     x = np.arange(30.0)
     draws = xr.Dataset({"lengthscale": (("chain", "draw"), [[1.5, 1.6, 1.7]])})
     with pytest.warns(UserWarning, match=r"median 1\.6\) is below 2 times .* \(median 1\)"):
-        sampling.warn_of_short_lengthscale(draws, x[:, None])
-    sampling.warn_of_short_lengthscale(draws, x[:, None] / 2)  # dense enough
-    sampling.warn_of_short_lengthscale(draws, np.repeat(x, 2)[:, None] / 2)  # repeats are no sites
+        diagnostics.warn_of_short_lengthscale(draws, x[:, None])
+    diagnostics.warn_of_short_lengthscale(draws, x[:, None] / 2)  # dense enough
+    diagnostics.warn_of_short_lengthscale(
+        draws, np.repeat(x, 2)[:, None] / 2
+    )  # repeats are no sites

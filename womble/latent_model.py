@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from womble.arrays import FloatArray
+from womble.diagnostics import warn_of_trouble
 from womble.engines import DENSE_LIMIT
 from womble.engines.band import MOST_WAVES, Band
 from womble.engines.latent import LatentEngine
@@ -22,7 +23,6 @@ from womble.inference import (
     hyperparameter_draws,
     starts,
     thetas_around,
-    warn_of_trouble,
 )
 from womble.joint_density import Given, JointDensity, Sampled
 from womble.laplace import NormalApproximation, find_modes
@@ -36,9 +36,8 @@ from womble.trend import Trend
 from womble.warn import warn
 
 if TYPE_CHECKING:
-    from pytensor.tensor import TensorVariable
-
     from womble.kernels import Kernel
+    from womble.priors import Priors
 
 Inference = Literal["laplace", "nuts"]
 
@@ -111,9 +110,7 @@ class Latent:
         observed = self.data.response.observed(self.data.values, self.data.scaling)
         return LatentEngine(self.kernel, Trend(self.trend), self.coords, observed, band)
 
-    def density(
-        self, engine: SitesEngine | LatentEngine, priors: Mapping[str, TensorVariable] | None
-    ) -> HyperparameterDensity:
+    def density(self, engine: SitesEngine | LatentEngine, priors: Priors) -> HyperparameterDensity:
         """Laplace's approximation of the hyperparameters' posterior."""
         return hyperparameter_density(engine, self.layout, self.data, priors)
 
@@ -131,7 +128,7 @@ class Latent:
 
 def fit(
     model: Latent,
-    priors: Mapping[str, TensorVariable] | None,
+    priors: Priors,
     *,
     inference: Inference,
     draws: int,
@@ -235,7 +232,7 @@ def _length_of(draws: int, tune: int, chains: int) -> str:
 
 
 def _approximation(
-    model: Latent, priors: Mapping[str, TensorVariable] | None, rng: np.random.Generator
+    model: Latent, priors: Priors, rng: np.random.Generator
 ) -> tuple[
     SitesEngine | LatentEngine,
     HyperparameterDensity,

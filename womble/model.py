@@ -18,10 +18,10 @@ from womble.trend import Trend
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pytensor.tensor import TensorVariable
 
     from womble.grid import Grid
     from womble.latent_model import Inference
+    from womble.priors import Priors
     from womble.sampling import Method
 
 
@@ -54,12 +54,15 @@ class FieldModel:
         hyperparameters `anisotropy_1`, `anisotropy_2` (see `womble.anisotropy`) around isotropy.
         `lengthscale` is then the geometric mean of the longest and the shortest. With
         likelihood="gaussian" only.
-    priors : mapping of str to PyMC distributions, optional
+    priors : mapping of str to PyMC distributions, PenalisedComplexity or str, optional
         For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), or the
         likelihood's parameters named above, for example
         ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``; numbered from 1 for a sum of
         kernels, in its order: `lengthscale_1`, .. Those not named keep their
-        defaults (`womble.priors.DefaultPriors`).
+        defaults (`womble.priors.DefaultPriors`). `PenalisedComplexity` states lengthscale and
+        amplitude by a tail of each; "penalised_complexity" takes the tails from the data: 5% for a
+        lengthscale below the spacing of neighbours, 5% for an amplitude above three standard
+        deviations of the data (above 3 where the link is log or logit).
 
     Raises
     ------
@@ -71,7 +74,7 @@ class FieldModel:
 
     kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
-    priors: Mapping[str, TensorVariable] | None = None
+    priors: Priors = None
     likelihood: LikelihoodName = "gaussian"
     anisotropic: bool = False
 
@@ -193,7 +196,8 @@ class FieldModel:
         sampling, JMLR 25.
         """
         from womble import gaussian_model, latent_model
-        from womble.sampling import Method, warn_of_short_lengthscale
+        from womble.diagnostics import warn_of_short_lengthscale
+        from womble.sampling import Method
 
         require_inference(self.likelihood, inference, engine, of_gaussian=get_args(Method))
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
