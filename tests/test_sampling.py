@@ -261,3 +261,34 @@ def test_sites_too_far_apart_for_slopes_are_told():
     diagnostics.warn_of_short_lengthscale(
         draws, np.repeat(x, 2)[:, None] / 2
     )  # repeats are no sites
+
+
+@pytest.mark.parametrize("lengthscale", [(0.5, 1.5), (5.0, 6.0)], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("likelihood", "options"),
+    [
+        ("gaussian", {"inference": "nuts"}),
+        ("gaussian", {"inference": "importance"}),
+        ("gaussian", {"inference": "map"}),
+        ("gaussian", {"inference": "importance", "engine": "spectral"}),
+        ("poisson", {"inference": "laplace"}),
+        ("poisson", {"inference": "nuts"}),
+        ("bernoulli", {"inference": "laplace"}),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "-".join(x.values()),
+)
+def test_short_lengthscales_are_told_once_at_the_users_line(likelihood, options, lengthscale):
+    """Of sites one apart, by every inference; not where the lengthscale is five spacings."""
+    x = np.arange(40.0)
+    y = np.random.default_rng(0).poisson(2.0, 40).astype(float)
+    values = (y > 1).astype(float) if likelihood == "bernoulli" else y
+    model = wb.FieldModel(
+        likelihood=likelihood, priors={"lengthscale": pm.Uniform.dist(*lengthscale)}
+    )
+    options = {"draws": 20, "tune": 20, "chains": 2, "rng": 1, "progress": False} | options
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        model.fit((x, values), **options)
+    told = [w for w in record if "gradients and curvature between" in str(w.message)]
+    assert len(told) == (lengthscale[0] < 1)
+    assert all(w.filename == __file__ for w in told)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import xarray as xr
 
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
+from womble.model_choice import ModelChoice
 from womble.posterior import Posterior
 from womble.response import LikelihoodName, check_likelihood, require_inference
 from womble.spatial_data import SpatialData
@@ -19,14 +19,13 @@ from womble.trend import Trend
 if TYPE_CHECKING:
     import pandas as pd
 
-    from womble.grid import Grid
     from womble.latent_model import Inference
     from womble.priors import Priors
     from womble.sampling import Method
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldModel:
+class FieldModel(ModelChoice):
     r"""A Gaussian process with trend, observed with noise or through another likelihood.
 
     .. math:: y_i | \eta_i \sim p(y_i | \eta_i), \quad \eta_i = H(s_i) b + Z(s_i), \quad
@@ -224,64 +223,6 @@ class FieldModel:
             post = latent_model.fit(model, self.priors, **settings)
         warn_of_short_lengthscale(post.draws, checked.coords)
         return post
-
-    def prior_predictive(
-        self,
-        data: Any,
-        value: str | None = None,
-        *,
-        grid: Grid | None = None,
-        transform: Literal["log"] | None = None,
-        units: str | None = None,
-        samples: int = 20,
-        rng: int | np.random.Generator | None = None,
-    ) -> xr.Dataset:
-        """Surfaces drawn from the priors: how smooth, steep and high fields are beforehand.
-
-        Parameters
-        ----------
-        data, value, transform, units
-            As in `fit`: default priors take their scales from the data, and nothing else.
-        grid : Grid, optional
-            By default `Grid.from_data(data)`.
-        samples : int
-            Number of draws.
-        rng : int or Generator, optional
-
-        Returns
-        -------
-        xarray.Dataset
-            Dimensions (draw, y, x), link scale: `process`, and `surface` with the trend, whose
-            prior is very wide; `lengthscale`, `amplitude` and `noise_sd` of each draw. NaN outside
-            the grid's mask.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the data are not in the plane, or an argument cannot be used.
-        """
-        from womble.grid import Grid
-        from womble.prior_predictive import prior_surfaces
-        from womble.spatial_data import require_same_crs
-
-        if samples < 1:
-            raise ValueError(f"`samples` must be at least 1; got {samples}.")
-        if self.likelihood != "gaussian":
-            raise ValueError(
-                "prior_predictive() needs likelihood='gaussian'; got "
-                f"likelihood={self.likelihood!r}, with which it is not worked out."
-            )
-        checked = self._checked(data, value, transform=transform, units=units)
-        if checked.coords.shape[1] != 2:
-            raise ValueError(
-                "prior_predictive() needs data in the plane; these have "
-                f"{checked.coords.shape[1]} coordinate(s)."
-            )
-        grid = Grid.from_data(checked) if grid is None else grid
-        require_same_crs(grid.crs, checked.crs, "grid")
-        rng, trend = np.random.default_rng(rng), Trend(self.trend)
-        layout = Layout.of(self.kernel, self.anisotropic)
-        return prior_surfaces(checked, self.kernel, trend, layout, self.priors, grid, samples, rng)
 
     def condition(
         self,
