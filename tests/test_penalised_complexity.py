@@ -19,6 +19,10 @@ PRIORS = wb.PenalisedComplexity(lengthscale=(12.0, 0.05), amplitude=(4.0, 0.1), 
 QUIET = {"inference": "importance", "rng": 1, "progress": False}
 
 
+class Silent:
+    """An engine without data."""
+
+
 def law(name, dimension=2):
     return PRIORS.laws(PLAIN, dimension)[name]
 
@@ -168,10 +172,6 @@ def test_others_are_the_users(zinc):
     npt.assert_allclose(
         at.gradient[:2], [laws[n].at(x).gradient for n, x in zip(laws, q[:2], strict=False)]
     )
-
-
-class Silent:
-    """An engine without data."""
 
 
 def test_refusals(zinc):

@@ -45,6 +45,8 @@ class ModelChoice:
         Usually little: nu is about distances below the spacing of the sites, and noise hides what
         happens there. Smoothness that the table does not tell apart is a choice, by what is known
         of the field and by the derivatives that are asked for; conclusions should hold with each.
+        Fits are by the dense engine, which leaves observations out exactly; its cost grows with the
+        cube of their number.
 
         Parameters
         ----------

@@ -84,11 +84,15 @@ def _k_hat(post: Posterior) -> float:
     return np.nan if stats is None or "k_hat" not in stats else float(stats["k_hat"])
 
 
+def told_apart(table: pd.DataFrame) -> pd.Series:
+    """Whether each model of a comparison is worse than the best beyond doubt."""
+    behind = -table["difference"]
+    return (behind > TELLING) & (behind > STANDARD_ERRORS * table["difference_se"])
+
+
 def advice(table: pd.DataFrame) -> str:
     """What a comparison says of nu, in words."""
-    behind = -table["difference"]
-    told = (behind > TELLING) & (behind > STANDARD_ERRORS * table["difference_se"])
-    left = sorted(table.index[~told])
+    left = sorted(table.index[~told_apart(table)])
     found = (
         f"By leave-one-out these data cannot tell apart nu = {', '.join(f'{x:g}' for x in left)}."
     )
