@@ -32,6 +32,7 @@ class ModelChoice:
         transform: Literal["log"] | None = None,
         units: str | None = None,
         measurement_sd: Any = None,
+        weights: Any = None,
         gradient_data: tuple | None = None,
         inference: Method = "importance",
         draws: int = 1000,
@@ -50,7 +51,7 @@ class ModelChoice:
 
         Parameters
         ----------
-        data, value, covariates, transform, units, measurement_sd, gradient_data
+        data, value, covariates, transform, units, measurement_sd, weights, gradient_data
             As in `fit`.
         nu : sequence of float
             At least two, different; each makes a `Matern(nu)` in place of the model's kernel,
@@ -99,6 +100,7 @@ class ModelChoice:
             transform=transform,
             units=units,
             measurement_sd=measurement_sd,
+            weights=weights,
             gradient_data=gradient_data,
             engine="dense",
             inference=inference,
