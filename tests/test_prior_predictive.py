@@ -151,10 +151,11 @@ def test_other_likelihoods_on_both_scales(likelihood, dimension):
     npt.assert_allclose(response.process, expected, rtol=1e-12)
 
 
-def test_logarithms_are_undone(zinc):
+@pytest.mark.parametrize("likelihood", ["gaussian", "student_t"])
+def test_logarithms_are_undone(zinc, likelihood):
     options = {"transform": "log", "samples": 2, "rng": 3}
     link, response = (
-        wb.FieldModel().prior_predictive(zinc, "zinc", scale=scale, **options)
+        wb.FieldModel(likelihood=likelihood).prior_predictive(zinc, "zinc", scale=scale, **options)
         for scale in ("link", "response")
     )
     npt.assert_allclose(response.surface, np.exp(link.surface), rtol=1e-12)

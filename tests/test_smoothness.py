@@ -67,6 +67,26 @@ def test_a_rough_field_is_told_from_a_smooth_one():
     assert "nu = 1.5 is better than the others" in found.attrs["advice"]
 
 
+SLOPES = (np.array([[181050.0, 332050.0]]), np.array([[0.1, np.nan]]), 0.05)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"measurement_sd": 0.2, "weights": 2.0, "covariates": {"x": np.arange(40.0)}},
+        {"gradient_data": SLOPES, "transform": "log"},
+    ],
+    ids=["noise and covariates", "slopes of logarithms"],
+)
+def test_data_are_passed_on_to_the_fits(zinc, told):
+    told = told | {"inference": "map", "rng": 1, "progress": False}
+    found = wb.FieldModel(trend="linear").compare_smoothness(zinc, "zinc", nu=(2.5, 3.5), **told)
+    for nu in (2.5, 3.5):
+        post = wb.FieldModel(kernel=wb.Matern(nu), trend="linear").fit(zinc, "zinc", **told)
+        elpd = post.check().observations["log_density"].sum()
+        npt.assert_allclose(found.loc[nu, "elpd"], elpd, rtol=1e-12)
+
+
 def test_the_mode_has_no_k_hat(zinc):
     options = {"inference": "map", "progress": False}
     found = wb.FieldModel().compare_smoothness(zinc, "zinc", nu=(2.5, 3.5), rng=1, **options)
