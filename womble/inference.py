@@ -45,13 +45,13 @@ STARTS = (
     {"lengthscale": 1.5, "noise_sd": 0.5},
 )
 
-# Standard deviations to either side that hyperparameters plausibly reach.
-PLAUSIBLE = 3.0
-
 # And of a sum, with each component weak in turn.
 WEAK = -2.0
 # And of an anisotropic field, with a ratio of e along either axis and either diagonal.
 STRETCHED = 1.0
+
+# Standard deviations to either side that hyperparameters plausibly reach.
+PLAUSIBLE = 3.0
 
 
 def starts(density: HyperparameterDensity) -> FloatArray:

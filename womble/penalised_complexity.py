@@ -47,6 +47,8 @@ class PenalisedComplexity:
 
     The lengthscale to the power of minus half the dimension is exponential, and so is the
     amplitude: short lengthscales and large amplitudes are unlikely, long and small ones are not.
+    Nothing bounds the lengthscale above, least on a line: a component of a sum that the data do not
+    need may be of any length.
 
     Parameters
     ----------
