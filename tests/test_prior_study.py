@@ -21,7 +21,7 @@ FILE = Path(__file__).parents[1] / "data" / "validation" / "prior_calibration.cs
 PRIORS = wb.PenalisedComplexity(
     lengthscale=(0.05, 0.05), amplitude=(3.0, 0.05), noise_sd=(1.0, 0.05)
 )
-KERNEL, N, SEEDS, DRAWS = wb.Matern(2.5), 40, 200, 400
+KERNEL, N, SEEDS, DRAWS = wb.Matern(2.5), 40, 100, 400
 
 
 def one(seed):
