@@ -241,7 +241,9 @@ def test_standard_errors_by_hand(given):
     table = pd.DataFrame([{"rmse": 1.0, "crps": 1.0, "coverage": 1.0}])
 
     def foretold(densities):
-        observations = pd.DataFrame({"log_density": densities, "k_hat": [0.1, 0.8, np.nan, 0.2]})
+        observations = pd.DataFrame(
+            {"log_density": densities, "influential": [False, True, False, False]}
+        )
         return known(given, check.Check(table, observations, "zinc", None))
 
     better = foretold([-1.0, -2.0, -1.0, -3.0])
@@ -261,7 +263,7 @@ def known(post, found):
     class Known:
         data = post.data
 
-        def check(self):
+        def check(self, rng):
             return found
 
     return Known()
