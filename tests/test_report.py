@@ -16,7 +16,7 @@ import shapely
 import xarray as xr
 
 import womble as wb
-from womble.reporting.about_data import convergence_section
+from womble.reporting.about_fit import convergence_section
 from womble.reporting.about_limits import origin_section
 from womble.reporting.about_lines import compass
 from womble.reporting.about_model import model_section

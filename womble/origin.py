@@ -6,18 +6,20 @@ reports can state them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from womble.hyperparameters import Layout
-from womble.priors import DefaultPriors, check_priors
+from womble.laws import Law
+from womble.priors import DefaultPriors, stated_priors
 from womble.spatial_data import SpatialData
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
+
+    from womble.priors import Priors
 
 # Of a user's prior, which may be of any form: quantiles to about two digits.
 PRIOR_DRAWS = 2000
@@ -28,7 +30,7 @@ def with_origin(
     draws: xr.Dataset,
     layout: Layout,
     data: SpatialData,
-    priors: Mapping[str, TensorVariable] | None,
+    priors: Priors,
     rng: int | np.random.Generator | None,
 ) -> xr.Dataset:
     """Draws whose hyperparameters carry their prior in words, and the seed where it is a number.
@@ -37,25 +39,30 @@ def with_origin(
     ----------
     draws : xarray.Dataset
         Hyperparameters and whatever else a draw holds.
-    priors : mapping of str to PyMC distributions, optional
-        The user's.
+    priors : mapping of str to PyMC distributions, PenalisedComplexity or str, optional
+        As `FieldModel` takes them.
     rng : int, Generator or None
         As `FieldModel.fit` was given it; a Generator has a state and no number.
     """
-    given, laws = check_priors(priors, layout.names), DefaultPriors.of(data, layout).laws
+    laws, users = stated_priors(priors, data, layout)
+    default = DefaultPriors.of(data, layout).laws
     seed = {"seed": int(rng)} if isinstance(rng, int | np.integer) else {}
     described = draws.copy()
     for name in layout.names:
-        prior = _of_user(given[name]) if name in given else _default(laws[name])
+        if name in users:
+            prior = _of_user(users[name])
+        else:
+            prior = _closed_form(laws[name], laws[name] == default[name])
         described[name] = draws[name].assign_attrs(prior=prior, **seed)
     return described
 
 
-def _default(law: object) -> str:
+def _closed_form(law: Law, default: bool) -> str:
     """'inverse gamma (alpha 2.1, beta 420), by default'."""
     named = type(law).__name__
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in vars(law).items())
-    return f"{WORDS.get(named, named.lower())} ({numbers}), by default"
+    chosen = "by default" if default else "penalised complexity"
+    return f"{WORDS.get(named, named.lower())} ({numbers}), {chosen}"
 
 
 def _of_user(prior: TensorVariable) -> str:

@@ -57,11 +57,9 @@ def overview(
         observations(posterior.data, ax=ax[0])
         change_points(found, ax=transect(ds, "dx", ax=ax[1]))
         return ax
-    data, name = posterior.data, posterior.data.field_name()
-    label = name + style.in_units(data.link_units)
-    seen = data.response is None or data.response.link == "identity"
-    shown = label if seen else data.name + style.in_units(data.units)
-    data_map(data_frame(data), data.values, label=shown, ax=ax[0, 0])
+    data = posterior.data
+    label = data.value_name + style.in_units(data.value_units)
+    data_map(data_frame(data), data.values, label=label, ax=ax[0, 0])
     surface(ds, ax=ax[0, 1])
     surface(ds, "gradient_magnitude", ax=ax[1, 0])
     boundaries(found, ax=surface(ds, "gradient_magnitude", "sd", ax=ax[1, 1]))
@@ -71,7 +69,7 @@ def overview(
 
 def observations(data: SpatialData, *, ax: Axes) -> Axes:
     """Data on a line as points, where the field is on their own scale."""
-    if data.response is None or data.response.link == "identity":
+    if data.value_name == data.field_name():
         x = data.axis.positions(data.coords[:, 0])
         ax.plot(x, data.values, ".", color=style.NEGATIVE, markersize=4, alpha=0.6, zorder=1)
     return ax

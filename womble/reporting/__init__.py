@@ -186,7 +186,14 @@ def _write(
     findings: Findings, path: Path, folder: Path, title: str | None, date: str | None
 ) -> list[Path]:
     """The page and its files."""
-    from womble.reporting import about_data, about_field, about_limits, about_lines, about_model
+    from womble.reporting import (
+        about_data,
+        about_field,
+        about_fit,
+        about_limits,
+        about_lines,
+        about_model,
+    )
     from womble.reporting.content import Section
     from womble.reporting.files import write_files, write_numbers
     from womble.reporting.headline import headline
@@ -196,8 +203,8 @@ def _write(
     sections = [
         about_data.data_section(findings),
         about_model.model_section(findings),
-        about_data.convergence_section(findings),
-        about_data.check_section(findings),
+        about_fit.convergence_section(findings),
+        about_fit.check_section(findings),
         about_field.field_section(findings),
         about_lines.boundary_section(findings),
         *([] if findings.changes is not None else [about_lines.curve_section(findings)]),

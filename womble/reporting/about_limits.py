@@ -8,6 +8,7 @@ from importlib.metadata import version
 import numpy as np
 import shapely
 
+from womble.diagnostics import SEEN_SPACINGS
 from womble.posterior import Posterior
 from womble.priors import domain_diameter, typical_spacing
 from womble.reporting.content import (
@@ -21,7 +22,6 @@ from womble.reporting.content import (
     units_shown,
 )
 from womble.reporting.findings import Findings
-from womble.sampling import SEEN_SPACINGS
 from womble.storage import VERSIONED
 
 ALSO = ("xarray", "geopandas", "shapely", "pandas", "matplotlib", "finufft", "numba", "jinja2")

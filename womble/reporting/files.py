@@ -62,6 +62,7 @@ def _tables(findings: Findings, folder: Path) -> Iterator[tuple[str, str]]:
             "coefficients of the covariates",
         ),
         "change_points.csv": (findings.changes, "change points"),
+        "replicated.csv": (findings.replicated, "statistics of the data and of the model's"),
         "sensitivity.csv": (findings.sensitivity, "other kernels and priors"),
     }
     if findings.check is not None:

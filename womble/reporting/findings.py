@@ -24,6 +24,8 @@ Answer = TypeVar("Answer")
 
 # Places along a line at which its direction of rise is looked up.
 STATIONS = 50
+# Data sets that the model makes: the binomial error of p is at most 0.035.
+REPLICATES = 200
 # Probability of the position bands.
 BAND = 0.9
 # Of a fit's median lengthscale: the slope changes little along such a piece of a curve.
@@ -106,6 +108,10 @@ class Findings:
     check : Check or None
     no_check : str
         Why there is none.
+    replicated : DataFrame or None
+        As `Posterior.predictive_check`.
+    no_replicated : str
+        Why there is none.
     sensitivity : DataFrame or None
     """
 
@@ -119,6 +125,8 @@ class Findings:
     totals: gpd.GeoDataFrame | None
     check: Check | None
     no_check: str
+    replicated: pd.DataFrame | None
+    no_replicated: str
     sensitivity: pd.DataFrame | None
 
 
@@ -153,10 +161,13 @@ def gather(
         asked = options | decided | {"segment_length": settings.segment_length}
         segments = posterior.womble(curves, rng=next(streams), **asked)
         totals = posterior.womble(curves, by="curve", rng=next(streams), **asked)
-    check, no_check = answered(posterior.check)
+    stream = next(streams)
+    check, no_check = answered(lambda: posterior.check(rng=stream))
+    made = {"samples": min(settings.samples, REPLICATES), "rng": next(streams)}
+    replicated = answered(lambda: posterior.predictive_check(progress=progress, **made))
     varied = None if sensitivity is None else sensitivity(surface)
-    parts = (surface, response, found, changes, segments, totals, check, no_check, varied)
-    return Findings(posterior, settings, *parts)
+    parts = (surface, response, found, changes, segments, totals, check, no_check)
+    return Findings(posterior, settings, *parts, *replicated, varied)
 
 
 def answered(ask: Callable[[], Answer]) -> tuple[Answer | None, str]:
