@@ -24,6 +24,8 @@ from womble.reporting.content import (
 from womble.reporting.findings import Findings
 from womble.reporting.images import figure
 
+# Beyond it on either side a statistic is said not to be reproduced.
+TAIL = 0.025
 PANELS = (
     "Calibration: of the probability integral transforms (PIT), or of predicted probabilities.",
     "Predictions and observations.",
@@ -159,7 +161,11 @@ def _replicated(findings: Findings) -> list[Block]:
     head = ["statistic", "observed", "mean of replicates", "2.5%", "97.5%", "p"]
     caption = "The data among data sets that the fitted model makes at the same sites: p near 0 "
     caption += "or 1 is what the model does not reproduce"
-    return [Table(head, rows, caption, "replicated.csv")]
+    words = "neighbours is the correlation of values with the mean of those at the nearest sites."
+    missed = [str(name) for name, row in table.iterrows() if not TAIL <= row["p"] <= 1 - TAIL]
+    if missed:
+        words += f" Not reproduced (p beyond 0.025 or 0.975): {', '.join(missed)}."
+    return [Table(head, rows, caption, "replicated.csv"), Text([words], warning=bool(missed))]
 
 
 def _panel(check: Check, number: int) -> Axes:

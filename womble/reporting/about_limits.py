@@ -74,6 +74,11 @@ def sensitivity_section(findings: Findings) -> Section:
     words = "Other models of the same data. Shifts are root mean squares over cells of the "
     words += "difference in posterior means, in posterior sds of this report: below 1 they are "
     words += "within its uncertainty. The sd ratio is that of the slopes, other over this."
+    priors = [x.attrs.get("prior", "by default") for x in findings.posterior.draws.values()]
+    if not all(prior.endswith("by default") for prior in priors):
+        words += (
+            " The priors of this report are not the default ones, which sensitivity=True takes."
+        )
     head = ["model", *(str(name).replace("_", " ") for name in table)]
     caption = "Medians of hyperparameters, and differences of the maps"
     blocks = [Text([words]), Table(head, rows, caption, "sensitivity.csv")]
