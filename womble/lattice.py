@@ -14,6 +14,7 @@ import numpy as np
 
 from womble.arrays import BoolArray, FloatArray
 from womble.cells import Cells
+from womble.streams import child
 
 # Cells of a whole block: 16 x 16 in the plane. Engines look at no more points at a time.
 BLOCK_CELLS = 256
@@ -68,6 +69,11 @@ class Lattice:
     def shape(self) -> tuple[int, ...]:
         """Cells along each axis."""
         return tuple(len(centres) for centres in self.centres)
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return int(np.prod(self.shape))
 
     @property
     def whole(self) -> Window:
@@ -170,12 +176,3 @@ class Lattice:
         low = tuple(b * self.side for b in block)
         high = tuple(min(a + self.side, n) for a, n in zip(low, self.shape, strict=True))
         return int(np.ravel_multi_index(block, counts)), Window(low, high)
-
-
-def child(stream: np.random.Generator, *numbers: int) -> np.random.Generator:
-    """The stream that `spawn` would give for a number, from a stream that is left as it is."""
-    source = stream.bit_generator
-    seed = source.seed_seq
-    key = (*seed.spawn_key, *numbers)
-    own = np.random.SeedSequence(seed.entropy, spawn_key=key, pool_size=seed.pool_size)
-    return np.random.Generator(type(source)(own))

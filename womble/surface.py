@@ -137,7 +137,18 @@ def surface_draws(
     if "gradient_direction" in arrays:
         np.degrees(arrays["gradient_direction"], out=arrays["gradient_direction"])
     variables = {name: (("draw", *grid.dims), array) for name, array in arrays.items()}
-    coords = {"draw": np.arange(ensemble.size), **grid.labels}
+    return described_draws(variables, ensemble.size, grid, link, attributes)
+
+
+def described_draws(
+    variables: Mapping[str, tuple],
+    count: int,
+    grid: Cells,
+    link: Link | None,
+    attributes: Mapping[str, str | None],
+) -> xr.Dataset:
+    """A Dataset of `count` draws with its attributes."""
+    coords = {"draw": np.arange(count), **grid.labels}
     ds = describe(xr.Dataset(variables, coords), grid, link, attributes)
     if "gradient_direction" in ds:
         ds["gradient_direction"].attrs["comment"] = "counter-clockwise from the x axis"

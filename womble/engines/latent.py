@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dtrtri
@@ -18,7 +19,7 @@ from womble.engines.approximation import (
     precision_factor,
 )
 from womble.engines.band import Band
-from womble.engines.base import Target
+from womble.engines.base import Target, parameters
 from womble.engines.evidence import gradient_by_weights
 from womble.engines.latent_field import LatentConditional
 from womble.hyperparameters import State
@@ -47,6 +48,10 @@ class LatentEngine:
     coords: FloatArray
     likelihood: Likelihood
     band: Band
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @cached_property
     def features(self) -> FloatArray:
