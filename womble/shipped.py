@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -71,10 +72,11 @@ def _arrived(token: str, packed: bytes) -> Shipped:
 
 
 class _Held:
-    """How many tasks of this process hold BLAS to one thread, and what undoes it."""
+    """How many tasks of this process hold BLAS to one thread, and who does it for them."""
 
     count: int = 0
-    limits: Any = None
+    keeper: ThreadPoolExecutor
+    limits: threadpool_limits
 
 
 @contextmanager
@@ -82,11 +84,13 @@ def one_blas_thread() -> Iterator[None]:
     """One BLAS thread for as long as some thread of the process is in here.
 
     The limit is the process's: entered and left by several threads in turn, each restoring what it
-    found, it would stay for good.
+    found, it would stay for good. threadpoolctl 3.8 obeys only the thread that set it first,
+    so that one thread does both for all.
     """
     with _lock:
         if _Held.count == 0:
-            _Held.limits = threadpool_limits(1, user_api="blas")
+            _Held.keeper = ThreadPoolExecutor(1)
+            _Held.limits = _Held.keeper.submit(_limit).result()
         _Held.count += 1
     try:
         yield
@@ -94,7 +98,12 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _Held.count -= 1
             if _Held.count == 0:
-                _Held.limits.restore_original_limits()
+                _Held.keeper.submit(_Held.limits.__exit__, None, None, None).result()
+                _Held.keeper.shutdown()
+
+
+def _limit() -> threadpool_limits:
+    return threadpool_limits(1, user_api="blas").__enter__()
 
 
 # A child made by fork starts with an open lock and no tasks.
