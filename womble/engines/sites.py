@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dtrtri
@@ -15,7 +16,7 @@ from scipy.linalg.lapack import dtrtri
 from womble.arrays import FloatArray
 from womble.covariance import parts
 from womble.engines.approximation import BySites, Mode, find_mode, no_mode
-from womble.engines.base import Target
+from womble.engines.base import Target, parameters
 from womble.engines.conditional import DenseConditional
 from womble.engines.dense import RADIALS, DenseEngine
 from womble.engines.evidence import gradient_by_sites
@@ -43,6 +44,10 @@ class SitesEngine:
     trend: Trend
     coords: FloatArray
     likelihood: Likelihood
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @cached_property
     def dense(self) -> DenseEngine:
