@@ -25,15 +25,16 @@ WINDOWS = [Window((0, 0), (40, 50)), Window((16, 16), (32, 48)), Window((5, 9), 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_points_are_the_inside_cells_of_the_window(grid, window):
     lattice = Lattice.of(grid)
-    points = np.concatenate(list(lattice.points(window)))
+    cells = lattice.cut(window)
+    points = np.concatenate(cells.points)
     kept = np.zeros(grid.shape, dtype=bool)
     kept[window.slices] = grid.inside[window.slices]
     npt.assert_array_equal(lattice.inside(window), grid.inside[window.slices])
     expected = Grid(grid.x, grid.y, kept).points
-    order = np.argsort(lattice.places(window))
+    order = np.argsort(cells.places)
     npt.assert_array_equal(points[order], expected)
-    npt.assert_array_equal(np.sort(lattice.places(window)), np.flatnonzero(kept[window.slices]))
-    assert all(len(part) <= module.BLOCK_CELLS for part in lattice.points(window))
+    npt.assert_array_equal(np.sort(cells.places), np.flatnonzero(kept[window.slices]))
+    assert all(len(part) <= module.BLOCK_CELLS for part in cells.points)
 
 
 @pytest.mark.parametrize("most", [1, 120, 10_000])
@@ -56,12 +57,14 @@ def test_pieces_hold_each_inside_cell_once(grid, most):
 def test_a_cell_has_the_same_numbers_in_every_window(grid, repeats, monkeypatch):
     lattice, stream = Lattice.of(grid), np.random.default_rng(3)
     whole = np.full((repeats, lattice.size, 3), np.nan)
-    whole[:, lattice.places(lattice.whole)] = lattice.normals(lattice.whole, stream, repeats, 3)
+    cells = lattice.cut(lattice.whole)
+    whole[:, cells.places] = cells.normals(stream, repeats, 3)
     whole = whole.reshape(repeats, *grid.shape, 3)
     monkeypatch.setattr(module, "SLAB_ENTRIES", 2 * 256 * 3)  # two repeats at a time
     for window in WINDOWS:
         part = np.full((repeats, int(np.prod(window.shape)), 3), np.nan)
-        part[:, lattice.places(window)] = lattice.normals(window, stream, repeats, 3)
+        cells = lattice.cut(window)
+        part[:, cells.places] = cells.normals(stream, repeats, 3)
         part = part.reshape(repeats, *window.shape, 3)
         npt.assert_array_equal(part, whole[:, *window.slices])
     numbers = whole[:, grid.inside].ravel()
@@ -74,7 +77,7 @@ def test_a_cell_has_the_same_numbers_in_every_window(grid, repeats, monkeypatch)
 def test_on_a_line():
     grid = wb.Grid.from_data((np.arange(30.0), np.zeros(30)), spacing=0.05, mask=None)
     lattice = Lattice.of(grid)
-    parts = list(lattice.points(lattice.whole))
+    parts = lattice.cut(lattice.whole).points
     assert [len(part) for part in parts] == [256, 256, grid.shape[0] - 512]
     npt.assert_array_equal(np.concatenate(parts), grid.points)
 

@@ -264,7 +264,7 @@ class Hidden(PathFinder):
 
 sys.meta_path = [Hidden if finder is PathFinder else finder for finder in sys.meta_path]
 import numpy as np, womble as wb
-xy, y = np.random.default_rng(0).random((9, 2)), np.arange(9.0)
+xy, y = np.random.default_rng(0).random((12, 2)), np.arange(12.0)
 post = wb.FieldModel().condition((xy, y), lengthscale=1.0, amplitude=1.0, noise_sd=0.1)
 grid = wb.Grid.from_data(xy, spacing=0.3, mask=None)
 ds = post.surface(grid, samples=2, progress=False)

@@ -46,6 +46,55 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
+class Cut:
+    """The inside cells of a window, block by block.
+
+    A block has the same points in any window that holds it, and so the same answers to the last
+    digit.
+
+    Attributes
+    ----------
+    blocks : tuple of (int, int, int array)
+        Number of the block, its cells, and which of them these are.
+    points : tuple of array, shape (p, d) each
+        Centres, x first.
+    places : int array, shape (sum of p,)
+        Flat indices in the window's shape.
+    """
+
+    blocks: tuple[tuple[int, int, np.ndarray], ...]
+    points: tuple[FloatArray, ...]
+    places: np.ndarray
+
+    def normals(self, stream: np.random.Generator, repeats: int, size: int) -> FloatArray:
+        """Standard normal numbers of the cells, the same in any window.
+
+        Parameters
+        ----------
+        stream : Generator
+            Of a posterior draw; nothing is taken from it.
+        repeats : int
+            Field draws of that posterior draw.
+        size : int
+            Numbers a cell.
+
+        Returns
+        -------
+        array, shape (repeats, sum of p, size)
+        """
+        out = np.empty((repeats, len(self.places), size))
+        begin = 0
+        for number, cells, kept in self.blocks:
+            rng, end = child(stream, number), begin + len(kept)
+            step = max(1, SLAB_ENTRIES // (cells * size))
+            for start in range(0, repeats, step):
+                rows = out[start : start + step, begin:end]
+                rows[:] = rng.standard_normal((len(rows), cells, size))[:, kept]
+            begin = end
+        return out
+
+
+@dataclass(frozen=True, eq=False)
 class Lattice:
     """A grid's axes and mask, small enough to be sent anywhere.
 
@@ -88,7 +137,10 @@ class Lattice:
     def inside(self, window: Window) -> BoolArray:
         """Which cells of a window are inside, in its shape."""
         *leading, last = window.slices
-        return np.unpackbits(self.bits[tuple(leading)], axis=-1)[..., last].astype(bool)
+        first = last.start // 8
+        bits = self.bits[(*leading, slice(first, -(-last.stop // 8)))]
+        within = slice(last.start - 8 * first, last.stop - 8 * first)
+        return np.unpackbits(bits, axis=-1)[..., within].astype(bool)
 
     def pieces(self, window: Window, most: int) -> list[Window]:
         """A window cut into boxes with some cell inside, at most `most`, if that can be.
@@ -110,54 +162,20 @@ class Lattice:
         halves = Window(window.low, tuple(before)), Window(tuple(after), window.high)
         return [piece for half in halves for piece in self.pieces(half, most)]
 
-    def points(self, window: Window) -> Iterator[FloatArray]:
-        """Centres (p, d) of a window's inside cells, x first, block by block.
-
-        A block has the same points in any window that holds it, and so the same answers to the
-        last digit.
-        """
-        for _, part in self._blocks(window):
-            index = np.nonzero(self.inside(part))
-            columns = zip(self.centres, part.low, index, strict=True)
-            yield np.column_stack([c[start + i] for c, start, i in list(columns)[::-1]])
-
-    def places(self, window: Window) -> np.ndarray:
-        """Flat indices, in the window's shape, of its inside cells in the order of `points`."""
+    def cut(self, window: Window) -> Cut:
+        """The inside cells of a window."""
         numbers = np.arange(np.prod(window.shape)).reshape(window.shape)
-        parts = [part for _, part in self._blocks(window)]
-        return np.concatenate([numbers[p.within(window)][self.inside(p)] for p in parts])
-
-    def normals(
-        self, window: Window, stream: np.random.Generator, repeats: int, size: int
-    ) -> FloatArray:
-        """Standard normal numbers of the inside cells, in the order of `points`.
-
-        Parameters
-        ----------
-        stream : Generator
-            Of a posterior draw; nothing is taken from it.
-        repeats : int
-            Field draws of that posterior draw.
-        size : int
-            Numbers a cell.
-
-        Returns
-        -------
-        array, shape (repeats, p, size)
-        """
-        found = []
+        blocks, points, places = [], [], []
         for block, part in self._blocks(window):
             number, whole = self._block(block)
-            places = np.zeros(whole.shape, dtype=bool)
-            places[part.within(whole)] = self.inside(part)
-            kept, rng = np.flatnonzero(places), child(stream, number)
-            out = np.empty((repeats, len(kept), size))
-            step = max(1, SLAB_ENTRIES // (places.size * size))
-            for start in range(0, repeats, step):
-                rows = out[start : start + step]
-                rows[:] = rng.standard_normal((len(rows), places.size, size))[:, kept]
-            found.append(out)
-        return np.concatenate(found, axis=1)
+            inside = self.inside(part)
+            kept = np.zeros(whole.shape, dtype=bool)
+            kept[part.within(whole)] = inside
+            blocks.append((number, kept.size, np.flatnonzero(kept)))
+            columns = zip(self.centres, part.low, np.nonzero(inside), strict=True)
+            points.append(np.column_stack([c[low + i] for c, low, i in list(columns)[::-1]]))
+            places.append(numbers[part.within(window)][inside])
+        return Cut(tuple(blocks), tuple(points), np.concatenate(places))
 
     def _blocks(self, window: Window) -> Iterator[tuple[tuple[int, ...], Window]]:
         """Blocks that a window meets in an inside cell, and what it has of each."""

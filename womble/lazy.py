@@ -75,16 +75,11 @@ def draw_batch(job: Shipped, batch: range) -> list[Path]:
 def closed_part(job: Shipped, piece: Window, batch: range) -> Part:
     """Quantities in a piece from the moments of a range of hyperparameter draws."""
     here = job.value
+    ensemble, cells, found = here.ensemble, here.lattice.cut(piece), []
     with one_blas_thread():
-        found = [
-            here.recipe.of_conditional(
-                here.ensemble.condition(here.ensemble.thetas[index]),
-                here.lattice,
-                piece,
-                here.streams[index],
-            )
-            for index in batch
-        ]
+        for index in batch:
+            f = ensemble.condition(ensemble.thetas[index])
+            found.append(here.recipe.of_conditional(f, cells, here.streams[index]))
     values, means, sds = zip(*found, strict=True)
     return Part(np.concatenate(values, axis=1), np.concatenate(means), np.concatenate(sds))
 
@@ -93,7 +88,7 @@ def path_part(job: Shipped, piece: Window, paths: Sequence[Path]) -> Part:
     """Quantities in a piece from paths."""
     here = job.value
     with one_blas_thread():
-        return here.recipe.of_paths(paths, np.concatenate(list(here.lattice.points(piece))))
+        return here.recipe.of_paths(paths, np.concatenate(here.lattice.cut(piece).points))
 
 
 def summarise(job: Shipped, piece: Window, parts: Sequence[Part]) -> tuple[FloatArray, ...]:
@@ -101,7 +96,8 @@ def summarise(job: Shipped, piece: Window, parts: Sequence[Part]) -> tuple[Float
     here = job.value
     statistics, positive = here.recipe.statistics(parts)
     sign = decision.interval_sign(positive, here.alpha).astype(float)
-    return tuple(on_cells(part, here.lattice, piece) for part in (statistics, positive, sign))
+    cells = here.lattice.cut(piece)
+    return tuple(on_cells(part, cells, piece) for part in (statistics, positive, sign))
 
 
 def assemble(
@@ -123,7 +119,7 @@ def draws_of(job: Shipped, tile: Window, paths: Sequence[Path]) -> tuple[FloatAr
     if "gradient_direction" in here.recipe.names:
         row = values[here.recipe.names.index("gradient_direction")]
         np.degrees(row, out=row)
-    return (on_cells(values, here.lattice, tile),)
+    return (on_cells(values, here.lattice.cut(tile), tile),)
 
 
 def pick(found: tuple[FloatArray, ...], kind: int, index: int) -> FloatArray:

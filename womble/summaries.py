@@ -12,7 +12,7 @@ from womble import jet, mixture
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import correlated
-from womble.lattice import Lattice, Window
+from womble.lattice import Cut
 from womble.quantity import LINEAR, linear_rows, names_up_to, quantities
 
 STATISTICS = ("mean", "sd", "q025", "q50", "q975")
@@ -86,15 +86,13 @@ class Recipe:
         known = quantities(self.dimension)
         return np.stack([known[name].of(jets) for name in self.drawn])
 
-    def of_conditional(
-        self, f: Conditional, lattice: Lattice, window: Window, stream: np.random.Generator
-    ) -> Part:
-        """One draw's quantities in the inside cells of a window."""
-        found = [f.groups(points[:, None], self.order) for points in lattice.points(window)]
+    def of_conditional(self, f: Conditional, cells: Cut, stream: np.random.Generator) -> Part:
+        """One draw's quantities in some cells."""
+        found = [f.groups(points[:, None], self.order) for points in cells.points]
         mean, covariance = (np.concatenate(moment) for moment in zip(*found, strict=True))
         values = np.empty((0, self.repeats, len(mean)))
         if self.drawn:
-            noise = lattice.normals(window, stream, self.repeats, mean.shape[1])
+            noise = cells.normals(stream, self.repeats, mean.shape[1])
             values = self.of_jets(correlated(mean, covariance, noise))
         if not self.linear:
             nothing = np.empty((1, 0, len(mean)))

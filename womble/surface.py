@@ -14,7 +14,7 @@ from womble.band import Band, bands
 from womble.cells import Cells
 from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import Ensemble
-from womble.lattice import Lattice, Window
+from womble.lattice import Cut, Lattice, Window
 from womble.paths import each_path
 from womble.quantity import names_up_to, quantities
 from womble.summaries import STATISTICS, Link, Part, Recipe
@@ -180,27 +180,27 @@ def _statistics(
     statistics = np.full((len(recipe.names), len(STATISTICS), *grid.shape), np.nan)
     positive = np.full((len(recipe.names), *grid.shape), np.nan)
     for i, piece in enumerate(pieces):
-        label = f"surface {i + 1}/{len(pieces)}"
+        label, cells = f"surface {i + 1}/{len(pieces)}", lattice.cut(piece)
         if ensemble.closed_form:
 
-            def one(f: Conditional, stream: np.random.Generator, piece: Window = piece) -> Part:
-                return recipe.of_conditional(f, lattice, piece, stream)
+            def one(f: Conditional, stream: np.random.Generator, cells: Cut = cells) -> Part:
+                return recipe.of_conditional(f, cells, stream)
 
             parts = list(ensemble.each(one, streams, label, progress))
         else:
-            points = np.concatenate(list(lattice.points(piece)))[:, None]
+            points = np.concatenate(cells.points)[:, None]
             jets = ensemble.draw_groups(points, recipe.order, rng, label, progress)
             parts = [recipe.of_draws(jets[:, :, 0])]
         found = recipe.statistics(parts)
-        statistics[:, :, *piece.slices] = on_cells(found[0], lattice, piece)
-        positive[:, *piece.slices] = on_cells(found[1], lattice, piece)
+        statistics[:, :, *piece.slices] = on_cells(found[0], cells, piece)
+        positive[:, *piece.slices] = on_cells(found[1], cells, piece)
     return statistics, positive
 
 
-def on_cells(values: FloatArray, lattice: Lattice, window: Window) -> FloatArray:
+def on_cells(values: FloatArray, cells: Cut, window: Window) -> FloatArray:
     """Values (..., p) of a window's inside cells in its shape, NaN elsewhere."""
     out = np.full((*values.shape[:-1], int(np.prod(window.shape))), np.nan)
-    out[..., lattice.places(window)] = values
+    out[..., cells.places] = values
     return out.reshape(*values.shape[:-1], *window.shape)
 
 
