@@ -13,13 +13,13 @@ from womble.streams import Streams, child
 
 @pytest.fixture
 def grid():
-    """Forty rows of fifty cells: nine whole blocks and seven that the edge cuts; a third inside."""
-    inside = np.random.default_rng(1).random((40, 50)) < 1 / 3
+    """Seventy rows of eighty cells: four whole blocks and five that the edge cuts; few inside."""
+    inside = np.random.default_rng(1).random((70, 80)) < 1 / 12
     inside[:20, :20] = False
-    return Grid(np.arange(50.0), 100 - 2.0 * np.arange(40), inside)
+    return Grid(np.arange(80.0), 100 - 2.0 * np.arange(70), inside)
 
 
-WINDOWS = [Window((0, 0), (40, 50)), Window((16, 16), (32, 48)), Window((5, 9), (38, 23))]
+WINDOWS = [Window((0, 0), (70, 80)), Window((32, 32), (64, 80)), Window((5, 9), (68, 43))]
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
@@ -49,7 +49,7 @@ def test_pieces_hold_each_inside_cell_once(grid, most):
     assert (count[grid.inside] == 1).all()
     if most == 120:  # a block has 85 on average: none need be cut
         edges = [(b, n) for piece in pieces for b, n in zip(piece.high, grid.shape, strict=True)]
-        assert all(edge % 16 == 0 or edge == end for edge, end in edges)
+        assert all(edge % 32 == 0 or edge == end for edge, end in edges)
     assert lattice.pieces(Window((0, 0), (20, 20)), most) == []
 
 
@@ -60,7 +60,7 @@ def test_a_cell_has_the_same_numbers_in_every_window(grid, repeats, monkeypatch)
     cells = lattice.cut(lattice.whole)
     whole[:, cells.places] = cells.normals(stream, repeats, 3)
     whole = whole.reshape(repeats, *grid.shape, 3)
-    monkeypatch.setattr(module, "SLAB_ENTRIES", 2 * 256 * 3)  # two repeats at a time
+    monkeypatch.setattr(module, "SLAB_ENTRIES", 2 * 1024 * 3)  # two repeats at a time
     for window in WINDOWS:
         part = np.full((repeats, int(np.prod(window.shape)), 3), np.nan)
         cells = lattice.cut(window)
@@ -75,10 +75,10 @@ def test_a_cell_has_the_same_numbers_in_every_window(grid, repeats, monkeypatch)
 
 
 def test_on_a_line():
-    grid = wb.Grid.from_data((np.arange(30.0), np.zeros(30)), spacing=0.05, mask=None)
+    grid = wb.Grid.from_data((np.arange(30.0), np.zeros(30)), spacing=0.01, mask=None)
     lattice = Lattice.of(grid)
     parts = lattice.cut(lattice.whole).points
-    assert [len(part) for part in parts] == [256, 256, grid.shape[0] - 512]
+    assert [len(part) for part in parts] == [1024, 1024, grid.shape[0] - 2048]
     npt.assert_array_equal(np.concatenate(parts), grid.points)
 
 

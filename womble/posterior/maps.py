@@ -60,7 +60,7 @@ class Maps(Fitted):
         chunks : int or (rows, columns), optional
             Cells along the sides of a tile, 64 to 512 say: the Dataset is then a dask graph, which
             computes each tile (and each hundred draws) when it is asked for, in threads, processes
-            or on a cluster, with the same numbers for the same `rng` to rounding. Multiples of 16
+            or on a cluster, with the same numbers for the same `rng` to rounding. Multiples of 32
             cut no block of cells that shares its work. `wb.write_zarr` and `wb.write_geotiff` take
             it as it is, so that neither maps nor draws need to fit in memory. `rule` must be
             "interval", as the others need the whole map; `progress` has nothing to show.
