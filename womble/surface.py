@@ -163,7 +163,8 @@ def _require_memory(shape: tuple[int, ...], count: int) -> None:
         raise ValueError(
             f"`keep_draws=True` must stay below {MAXIMUM_BYTES / 1e9:g} GB; {draws} draws of "
             f"{count} quantities on {cells} cells take {needed / 1e9:.1f} GB. Ask for "
-            "fewer `samples` or larger cells, or evaluate post.paths() where you need it."
+            "fewer `samples` or larger cells, give `chunks`, or evaluate post.paths() where you "
+            "need it."
         )
 
 
