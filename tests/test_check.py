@@ -111,9 +111,17 @@ def test_weighted_draws_are_a_fit_without_the_observation(zinc):
     npt.assert_allclose(row.loc[i, "log_density"], refit.log_density[0], atol=0.35)
 
 
-def test_influential_observations_are_told():
-    with pytest.warns(UserWarning, match=r"2 of 3 observations have k-hat above 0\.7"):
-        check.warn_of_influence(np.array([0.8, 0.1, np.inf]))
+def test_influential_observations_are_told(given):
+    k_hat = np.where(np.arange(40) < 2, 0.8, 0.1)
+    k_hat[2] = np.inf
+    uneven, even = np.full((10, 40), 0.05), np.full((10, 40), 0.1)
+    uneven[0] = 0.55
+    mixed = np.where(np.arange(40) == 1, even, uneven)
+    predictive = check.Predictive(given.data.values, *np.ones((2, 10, 40)), mixed)
+    found = check.result("leave-one-out", predictive, given.data, k_hat)
+    assert list(np.flatnonzero(found.observations["influential"])) == [0, 2]
+    with pytest.warns(UserWarning, match=r"2 of 40 observations have k-hat above 0\.7"):
+        check.warn_of_influence(found)
 
 
 # --- what is returned ------------------------------------------------------------------------
@@ -226,3 +234,36 @@ def test_other_data_are_refused(given, log_given, zinc):
         wb.compare([given, moved])
     with pytest.raises(ValueError, match=r"at least two posteriors are needed.*got 1"):
         wb.compare([given])
+
+
+def test_standard_errors_by_hand(given):
+    """Differences 1, -2, 0.5, 3 have mean 0.625 and squares about it that sum to 12.6875."""
+    table = pd.DataFrame([{"rmse": 1.0, "crps": 1.0, "coverage": 1.0}])
+
+    def foretold(densities):
+        observations = pd.DataFrame(
+            {"log_density": densities, "influential": [False, True, False, False]}
+        )
+        return known(given, check.Check(table, observations, "zinc", None))
+
+    better = foretold([-1.0, -2.0, -1.0, -3.0])
+    worse = foretold([-2.0, 0.0, -1.5, -6.0])
+    found = wb.compare({"worse": worse, "better": better})
+    assert list(found.index) == ["better", "worse"]
+    npt.assert_allclose(found.loc["worse", "difference"], -2.5, rtol=1e-12)
+    npt.assert_allclose(found.loc["worse", "difference_se"], np.sqrt(4 * 12.6875 / 3), rtol=1e-12)
+    # Of -1, -2, -1, -3: mean -1.75, sum of squares 2.75.
+    npt.assert_allclose(found.loc["better", "elpd_se"], np.sqrt(4 * 2.75 / 3), rtol=1e-12)
+    assert (found["bad_k"] == 1).all()
+
+
+def known(post, found):
+    """A posterior whose check is known."""
+
+    class Known:
+        data = post.data
+
+        def check(self, rng):
+            return found
+
+    return Known()

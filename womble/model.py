@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import xarray as xr
 
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
+from womble.model_choice import ModelChoice
 from womble.posterior import Posterior
 from womble.response import LikelihoodName, check_likelihood, require_inference
 from womble.spatial_data import SpatialData
@@ -18,15 +18,14 @@ from womble.trend import Trend
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pytensor.tensor import TensorVariable
 
-    from womble.grid import Grid
     from womble.latent_model import Inference
+    from womble.priors import Priors
     from womble.sampling import Method
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldModel:
+class FieldModel(ModelChoice):
     r"""A Gaussian process with trend, observed with noise or through another likelihood.
 
     .. math:: y_i | \eta_i \sim p(y_i | \eta_i), \quad \eta_i = H(s_i) b + Z(s_i), \quad
@@ -54,12 +53,15 @@ class FieldModel:
         hyperparameters `anisotropy_1`, `anisotropy_2` (see `womble.anisotropy`) around isotropy.
         `lengthscale` is then the geometric mean of the longest and the shortest. With
         likelihood="gaussian" only.
-    priors : mapping of str to PyMC distributions, optional
+    priors : mapping of str to PyMC distributions, PenalisedComplexity or str, optional
         For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), or the
         likelihood's parameters named above, for example
         ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``; numbered from 1 for a sum of
         kernels, in its order: `lengthscale_1`, .. Those not named keep their
-        defaults (`womble.priors.DefaultPriors`).
+        defaults (`womble.priors.DefaultPriors`). `PenalisedComplexity` states lengthscale and
+        amplitude by a tail of each; "penalised_complexity" takes the tails from the data: 5% for a
+        lengthscale below the spacing of neighbours, 5% for an amplitude above three standard
+        deviations of the data (above 3 where the link is log or logit).
 
     Raises
     ------
@@ -71,7 +73,7 @@ class FieldModel:
 
     kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
-    priors: Mapping[str, TensorVariable] | None = None
+    priors: Priors = None
     likelihood: LikelihoodName = "gaussian"
     anisotropic: bool = False
 
@@ -100,6 +102,9 @@ class FieldModel:
         transform: Literal["log"] | None = None,
         units: str | None = None,
         measurement_sd: Any = None,
+        weights: Any = None,
+        left_censored: Any = None,
+        right_censored: Any = None,
         gradient_data: tuple | None = None,
         exposure: Any = None,
         trials: Any = None,
@@ -137,6 +142,14 @@ class FieldModel:
             Known standard deviation of each measurement, on the link scale: after
             transform="log" of the logarithm (about the relative error). Its square is added to
             that of `noise_sd`, which then is what varies below the sampling scale.
+        weights : number, column of the GeoDataFrame or array with an entry a row, optional
+            Number m of measurements that each value is the mean of (on the link scale): the
+            variance of its noise is noise_sd^2 / m, before `measurement_sd`. Repeats at one
+            location may as well be given as rows of their own.
+        left_censored, right_censored : column or array with an entry a row, true or false, optional
+            Where true, the value is a limit, on the scale of the values, that the measurement was
+            below (a detection limit) or above (a gauge's range). With likelihood="gaussian"; the
+            field then has no closed form, and `inference` is "nuts" or "laplace".
         gradient_data : tuple, optional
             Measured slopes of the surface, on the link scale per coordinate unit:
             ``(coords (m, d), gradients (m, d), noise_sd)`` with NaN for components that were not
@@ -160,7 +173,7 @@ class FieldModel:
             any number of times. With other likelihoods `nuts` is over hyperparameters and field
             together; `laplace` takes Laplace's approximation of the field and importance sampling
             of the hyperparameters, which is quick and errs most with few counts or binary
-            responses.
+            responses. Censored values count as another likelihood.
         draws : int
             Kept draws a chain; of `importance` and `laplace` in all, some of them repeated
             (`post.inference` says how many are distinct).
@@ -193,9 +206,9 @@ class FieldModel:
         sampling, JMLR 25.
         """
         from womble import gaussian_model, latent_model
-        from womble.sampling import Method, warn_of_short_lengthscale
+        from womble.diagnostics import warn_of_short_lengthscale
+        from womble.sampling import Method
 
-        require_inference(self.likelihood, inference, engine, of_gaussian=get_args(Method))
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
@@ -207,10 +220,14 @@ class FieldModel:
             covariates=covariates,
             covariate_fields=covariate_fields,
             measurement_sd=measurement_sd,
+            weights=weights,
+            left_censored=left_censored,
+            right_censored=right_censored,
             gradient_data=gradient_data,
             exposure=exposure,
             trials=trials,
         )
+        require_inference(checked.response, inference, engine, of_gaussian=get_args(Method))
         settings = {"inference": inference, "draws": draws, "tune": tune, "chains": chains}
         settings |= {"rng": np.random.default_rng(rng), "progress": progress}
         if checked.response is None:
@@ -220,64 +237,6 @@ class FieldModel:
             post = latent_model.fit(model, self.priors, **settings)
         warn_of_short_lengthscale(post.draws, checked.coords)
         return post
-
-    def prior_predictive(
-        self,
-        data: Any,
-        value: str | None = None,
-        *,
-        grid: Grid | None = None,
-        transform: Literal["log"] | None = None,
-        units: str | None = None,
-        samples: int = 20,
-        rng: int | np.random.Generator | None = None,
-    ) -> xr.Dataset:
-        """Surfaces drawn from the priors: how smooth, steep and high fields are beforehand.
-
-        Parameters
-        ----------
-        data, value, transform, units
-            As in `fit`: default priors take their scales from the data, and nothing else.
-        grid : Grid, optional
-            By default `Grid.from_data(data)`.
-        samples : int
-            Number of draws.
-        rng : int or Generator, optional
-
-        Returns
-        -------
-        xarray.Dataset
-            Dimensions (draw, y, x), link scale: `process`, and `surface` with the trend, whose
-            prior is very wide; `lengthscale`, `amplitude` and `noise_sd` of each draw. NaN outside
-            the grid's mask.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the data are not in the plane, or an argument cannot be used.
-        """
-        from womble.grid import Grid
-        from womble.prior_predictive import prior_surfaces
-        from womble.spatial_data import require_same_crs
-
-        if samples < 1:
-            raise ValueError(f"`samples` must be at least 1; got {samples}.")
-        if self.likelihood != "gaussian":
-            raise ValueError(
-                "prior_predictive() needs likelihood='gaussian'; got "
-                f"likelihood={self.likelihood!r}, with which it is not worked out."
-            )
-        checked = self._checked(data, value, transform=transform, units=units)
-        if checked.coords.shape[1] != 2:
-            raise ValueError(
-                "prior_predictive() needs data in the plane; these have "
-                f"{checked.coords.shape[1]} coordinate(s)."
-            )
-        grid = Grid.from_data(checked) if grid is None else grid
-        require_same_crs(grid.crs, checked.crs, "grid")
-        rng, trend = np.random.default_rng(rng), Trend(self.trend)
-        layout = Layout.of(self.kernel, self.anisotropic)
-        return prior_surfaces(checked, self.kernel, trend, layout, self.priors, grid, samples, rng)
 
     def condition(
         self,
@@ -297,6 +256,9 @@ class FieldModel:
         transform: Literal["log"] | None = None,
         units: str | None = None,
         measurement_sd: Any = None,
+        weights: Any = None,
+        left_censored: Any = None,
+        right_censored: Any = None,
         gradient_data: tuple | None = None,
         exposure: Any = None,
         trials: Any = None,
@@ -312,9 +274,11 @@ class FieldModel:
 
         Parameters
         ----------
-        data, value, covariates, covariate_fields, transform, units, measurement_sd
+        data, value, covariates, covariate_fields, transform, units
             As in `fit`.
-        gradient_data, exposure, trials, engine
+        measurement_sd, weights, left_censored, right_censored, gradient_data, exposure, trials
+            As in `fit`.
+        engine
             As in `fit`.
         lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
@@ -328,8 +292,8 @@ class FieldModel:
             Of an anisotropic model, and only of one: longest over shortest lengthscale, at least
             1, and the direction of the longest in degrees counter-clockwise from the x axis.
         inference : {"laplace", "nuts"}, optional
-            Of the field with other likelihoods than "gaussian", for which it is exact; by default
-            "laplace".
+            Of the field with other likelihoods than "gaussian", for which it is exact, and with
+            censored values; by default "laplace".
         draws, tune, chains, rng, progress
             As in `fit`, of "nuts".
 
@@ -346,7 +310,6 @@ class FieldModel:
         """
         from womble import gaussian_model, latent_model
 
-        require_inference(self.likelihood, inference, engine, of_gaussian=(None,))
         checked = self._checked(
             data,
             value,
@@ -355,10 +318,14 @@ class FieldModel:
             covariates=covariates,
             covariate_fields=covariate_fields,
             measurement_sd=measurement_sd,
+            weights=weights,
+            left_censored=left_censored,
+            right_censored=right_censored,
             gradient_data=gradient_data,
             exposure=exposure,
             trials=trials,
         )
+        require_inference(checked.response, inference, engine, of_gaussian=(None,))
         latent = checked.response is not None
         layout = Layout.of(self.kernel, self.anisotropic)
         if latent:

@@ -12,6 +12,7 @@ from womble.arrays import FloatArray
 from womble.axis import Axis
 from womble.covariates import Covariates, read_table
 from womble.line_readers import read_profile, read_series
+from womble.observation_laws import GaussianLaw, ObservationLaw
 from womble.readers import (
     Table,
     looks_like_degrees,
@@ -68,6 +69,8 @@ class SpatialData:
         Whether the mean is taken off inside: not where a model has no trend, and so mean 0.
     measurement_sd : array, shape (n,), or None
         Known part of the noise of each value, on the link scale.
+    weights : array, shape (n,), or None
+        Number of measurements that each value is the mean of; None: one each.
     slopes : Slopes or None
         Observed slopes of the field.
     covariates : Covariates or None
@@ -87,6 +90,7 @@ class SpatialData:
     rows: npt.NDArray[np.intp] | None = None
     centred: bool = True
     measurement_sd: FloatArray | None = None
+    weights: FloatArray | None = None
     slopes: Slopes | None = None
     covariates: Covariates | None = None
     axis: Axis = field(default_factory=Axis)
@@ -100,9 +104,14 @@ class SpatialData:
         return np.concatenate([self.coords, self.slopes.coords])
 
     @property
+    def _likelihood_has_link(self) -> bool:
+        """Whether the likelihood maps the field itself, and no transform of the values."""
+        return self.response is not None and self.response.link != "identity"
+
+    @property
     def link(self) -> str:
         """From the response's mean to the field: "identity", "log" or "logit"."""
-        if self.response is not None:
+        if self._likelihood_has_link:
             return self.response.link
         return "identity" if self.transform is None else "log"
 
@@ -111,7 +120,7 @@ class SpatialData:
         """Centring and scaling of these coordinates and values."""
         origin = self.coords.mean(axis=0)
         length = np.sqrt(np.mean(np.sum((self.coords - origin) ** 2, axis=1)))
-        if self.response is not None and self.response.link != "identity":
+        if self._likelihood_has_link:
             offset = self.response.centre(self.values) if self.centred else 0.0
             return Scaling(origin, float(length), offset, 1.0)
         offset = float(self.values.mean()) if self.centred else 0.0
@@ -135,9 +144,36 @@ class SpatialData:
         """Units of the field on the response scale: 1 for probabilities."""
         return "1" if self.link == "logit" else self.units
 
+    @property
+    def law(self) -> ObservationLaw:
+        """How the values are observed given the field, in user units."""
+        if self.response is not None and self.response.censored is None:
+            return self.response.law
+        share = 1.0 if self.weights is None else 1 / self.weights
+        known = 0.0 if self.measurement_sd is None else self.measurement_sd**2
+        censored = 0.0 if self.response is None else self.response.censored
+        return GaussianLaw(share=share, known=known, censored=censored)
+
+    @property
+    def censored(self) -> npt.NDArray[np.bool_]:
+        """Whether each value is a limit, shape (n,)."""
+        if self.response is None or self.response.censored is None:
+            return np.zeros(len(self.values), dtype=bool)
+        return self.response.censored != 0
+
+    @property
+    def value_name(self) -> str:
+        """What `values` are called: the response, or its logarithm after `transform`."""
+        return self.name if self._likelihood_has_link else self.field_name()
+
+    @property
+    def value_units(self) -> str | None:
+        """Units of `values`."""
+        return self.units if self._likelihood_has_link else self.link_units
+
     def field_name(self, response: bool = False) -> str:
         """What the field is called on the link or the response scale."""
-        if self.response is not None:
+        if self._likelihood_has_link:
             named = self.response.mean_name if response else self.response.field_name
             return named(self.name)
         return f"log {self.name}" if self.transform == "log" and not response else self.name
@@ -195,15 +231,15 @@ def spatial_data(
             f"`transform` must be None or 'log'; got {transform!r}. Apply any other transform to "
             "the data yourself."
         )
-    table = _read(data, value)
+    table = read_input(data, value)
     require_planar(table.crs, "data")
     located = ~np.isnan(table.coords).any(axis=1)
     known = ~np.isnan(table.values)
-    _warn_dropped(located, "no location")
-    _warn_dropped(known | ~located, f"a missing value in {table.name!r}")
+    warn_dropped(located, "no location")
+    warn_dropped(known | ~located, f"a missing value in {table.name!r}")
     columns, fields = _covariates(data, covariates, covariate_fields or {}, table)
     complete = columns.notna().all(axis=1).to_numpy()
-    _warn_dropped(complete | ~(located & known), "a missing covariate")
+    warn_dropped(complete | ~(located & known), "a missing covariate")
     known &= complete
     keep = np.flatnonzero(located & known)
     coords, values = table.coords[keep], table.values[keep]
@@ -278,7 +314,14 @@ def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None
         )
 
 
-def _read(data: Any, value: str | None) -> Table:
+def read_input(data: Any, value: str | None) -> Table:
+    """Any input as a table, not yet checked.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of those that `spatial_data` takes.
+    """
     import geopandas as gpd
     import pandas as pd
     import xarray as xr
@@ -303,7 +346,8 @@ def _horizontal(crs: pyproj.CRS) -> pyproj.CRS:
     return crs.sub_crs_list[0] if crs.is_compound else crs
 
 
-def _warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:
+def warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:
+    """Say how many rows (n,) were not kept, and why."""
     dropped = int((~kept).sum())
     if dropped:
         have, were = ("has", "was") if dropped == 1 else ("have", "were")

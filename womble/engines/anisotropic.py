@@ -67,6 +67,7 @@ class AnisotropicEngine(Observations):
             self.values,
             self.measurement_sd,
             covariates=self._mapped_covariates(trend.back),
+            weights=self.weights,
         )
         return engine, replace(theta, anisotropy=None)
 
@@ -142,9 +143,19 @@ class MappedConditional:
         """See `Conditional.marginal`."""
         return self.mapped.marginal(functional.mapped(self.map))
 
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.coefficient_law`: the map leaves the coefficients as they are."""
+        return self.mapped.coefficient_law()
+
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.left_out`."""
         return self.mapped.left_out(blocks)
+
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        return self.mapped.at_sites(points @ self.map, design)
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> MappedPath:
         """See `Conditional.path`."""
@@ -170,3 +181,7 @@ class MappedPath:
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """See `Path.jets`."""
         return self.mapped.jets(points @ self.map, order) @ jet.chain_rule(self.map, order).T
+
+    def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
+        """See `Path.at_sites`."""
+        return self.mapped.at_sites(points @ self.map, design)

@@ -182,6 +182,41 @@ class DenseConditional:
         subtract_grams(cross[None], prior[None])
         return mean, prior
 
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        mean, variance = np.empty(len(points)), np.empty(len(points))
+        amplitudes = sum(scale.amplitude**2 for scale in self.theta.scales)
+        for b in self._blocks(len(points), 1):
+            basis = self.engine.site_basis(points[b], None if design is None else design[b])
+            cross, prior = self._process_cross(points[b]), np.full(len(basis), amplitudes)
+            mean[b], variance[b] = self.given_data(cross, basis, prior)
+        return mean, variance
+
+    def _process_cross(self, points: FloatArray) -> FloatArray:
+        """Prior covariance of the process's values with the data, shape (p, n)."""
+        if self.engine.slopes is not None:
+            return self._cross_with_slopes(points, 0, None)[:, 0]
+        coords, kernel = self.engine.coords, self.engine.kernel
+        return cross_covariance(kernel, self.theta.scales, points, coords, 0)[:, 0]
+
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        r"""See `Conditional.coefficient_law`.
+
+        With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
+
+        .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
+                  Var[b | y] = I - \tilde H' K^{-1} \tilde H.
+
+        References
+        ----------
+        Rasmussen and Williams (2006), eq. (2.41) and (2.42).
+        """
+        basis = self.engine.trend_basis
+        A = self.whitener @ basis
+        return basis.T @ self.weights, np.eye(basis.shape[1]) - A.T @ A
+
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.left_out`."""
         n = len(self.engine.coords)

@@ -11,15 +11,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.linalg.lapack import dtrtri
+import numpy.typing as npt
+from scipy.linalg.lapack import dtrtri, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
-from womble.engines.approximation import BySites, Mode, find_mode, no_mode
+from womble.engines.approximation import BySites, Mode, find_mode, like_normal, no_mode
 from womble.engines.base import Target, parameters
+from womble.engines.cavity import cavities
 from womble.engines.conditional import DenseConditional
 from womble.engines.dense import RADIALS, DenseEngine
 from womble.engines.evidence import gradient_by_sites
+from womble.engines.observations import CovariateTerms
 from womble.hyperparameters import State, Theta
 from womble.kernels import Kernel
 from womble.likelihoods import Likelihood
@@ -38,12 +41,14 @@ class SitesEngine:
         Scaled: centred, with rms radius 1.
     likelihood : Likelihood
         With the responses, on the scale of the scaled field.
+    covariates : CovariateTerms, optional
     """
 
     kernel: Kernel
     trend: Trend
     coords: FloatArray
     likelihood: Likelihood
+    covariates: CovariateTerms | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: not what they can work out."""
@@ -52,7 +57,16 @@ class SitesEngine:
     @cached_property
     def dense(self) -> DenseEngine:
         """Of the same sites and prior."""
-        return DenseEngine(self.kernel, self.trend, self.coords, np.zeros(len(self.coords)))
+        nothing = np.zeros(len(self.coords))
+        return DenseEngine(
+            self.kernel, self.trend, self.coords, nothing, covariates=self.covariates
+        )
+
+    def of(self, kept: npt.NDArray[np.intp]) -> SitesEngine:
+        """The same model with some of the data."""
+        covariates = None if self.covariates is None else self.covariates.at(kept)
+        likelihood = self.likelihood.at(kept)
+        return replace(self, coords=self.coords[kept], likelihood=likelihood, covariates=covariates)
 
     def _covariance(self, state: State) -> tuple[FloatArray, list[FloatArray]]:
         """K (n, n) and its derivatives by lengthscale and amplitude of each component in turn."""
@@ -101,6 +115,25 @@ class SitesEngine:
             raise no_mode(state)
         return found
 
+    def cavities(self, state: State) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of eta at each site without its response, shape (n,) each.
+
+        Raises
+        ------
+        ValueError
+            If the mode is not found.
+
+        See Also
+        --------
+        womble.engines.cavity
+        """
+        K, _ = self._covariance(state)
+        found = self.mode(state)
+        root = np.sqrt(found.terms.information)
+        # K - A'A with A = L^-1 W^1/2 K, where L L' = I + W^1/2 K W^1/2.
+        A, _ = dtrtrs(found.factor, root[:, None] * K, lower=1)
+        return cavities(found.eta, found.terms, K.diagonal() - np.sum(A**2, axis=0))
+
     def condition(self, state: State, target: Target = "surface") -> DenseConditional:
         """The field given data and hyperparameters, as Laplace's approximation has it.
 
@@ -110,12 +143,8 @@ class SitesEngine:
             If the mode is not found.
         """
         found = self.mode(state)
-        terms = found.terms
-        normal = replace(
-            self.dense,
-            values=found.eta + terms.slope / terms.information,
-            measurement_sd=1 / np.sqrt(terms.information),
-        )
+        values, information = like_normal(found.terms, found.eta)
+        normal = replace(self.dense, values=values, measurement_sd=1 / np.sqrt(information))
         inverse, _ = dtrtri(found.factor, lower=1)
-        whitener = np.asfortranarray(inverse * np.sqrt(terms.information))
+        whitener = np.asfortranarray(inverse * np.sqrt(information))
         return DenseConditional(normal, Theta(state.scales, 0.0), target, whitener, found.x)
