@@ -78,8 +78,18 @@ class Ensemble:
         progress: bool,
     ) -> Iterator[Result]:
         """`function` of each draw's Conditional, in order, on all cores; see `over`."""
-        yield from self.over(
-            lambda t, stream: function(self.condition(t), stream), rng, label, progress
+        yield from self.each(function, rng.spawn(len(self.thetas)), label, progress)
+
+    def each(
+        self,
+        function: Callable[[Conditional, np.random.Generator], Result],
+        streams: Sequence[np.random.Generator],
+        label: str,
+        progress: bool,
+    ) -> Iterator[Result]:
+        """`map` with the streams of the draws given."""
+        yield from self._each_theta(
+            lambda t, stream: function(self.condition(t), stream), streams, label, progress
         )
 
     def over(
@@ -94,17 +104,15 @@ class Ensemble:
         Every draw has a stream of random numbers of its own, so that results do not depend on the
         number of cores. A bounded number of results waits in memory.
         """
-        yield from self.each(function, rng.spawn(len(self.thetas)), label, progress)
+        yield from self._each_theta(function, rng.spawn(len(self.thetas)), label, progress)
 
-    def each(
+    def _each_theta(
         self,
-        function: Callable[[Conditional, np.random.Generator], Result],
+        function: Callable[[Theta, np.random.Generator], Result],
         streams: Sequence[np.random.Generator],
         label: str,
         progress: bool,
     ) -> Iterator[Result]:
-        """`map` with the streams of the draws given."""
-
         def one(index: int) -> Result:
             return function(self.thetas[index], streams[index])
 
