@@ -17,8 +17,8 @@ QUIET = {"progress": False}
 
 @pytest.fixture(scope="module")
 def client():
-    """A client of two single-threaded worker processes."""
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    """A client of two single-threaded worker processes; its dashboard takes any free port."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(processes=True, **options) as cluster, Client(cluster) as client:
         yield client
 
