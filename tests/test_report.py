@@ -21,6 +21,7 @@ from womble.reporting.about_limits import origin_section
 from womble.reporting.about_lines import compass
 from womble.reporting.about_model import model_section
 from womble.reporting.content import Number, Section, numbers, sentence, shown, units_shown
+from womble.reporting.files import write_numbers
 from womble.reporting.findings import rise_directions
 from womble.reporting.render import render
 from womble.reporting.sensitivity import compared, refits
@@ -326,6 +327,30 @@ def test_other_data_cannot_be_compared(given, zinc, coarse):
 )
 def test_shown(value, text):
     assert shown(value) == text
+
+
+def test_json_holds_what_is_not_finite(tmp_path):
+    values = {"a": 1.5, "b": np.float64("nan"), "c": np.inf, "d": np.int64(3)}
+    line = sentence("{} {} {} {}", *(Number(name, x) for name, x in values.items()))
+    write_numbers([Section("s", "s", [line])], tmp_path)
+    stored = json.loads((tmp_path / "numbers.json").read_text(), parse_constant=pytest.fail)
+    assert stored == {"a": 1.5, "b": None, "c": "inf", "d": 3}
+
+
+def test_covariates_have_coefficients(zinc):
+    xy = zinc.geometry.get_coordinates()
+    post = wb.FieldModel().condition(
+        zinc.assign(**{"distance to road": xy["x"] - xy["x"].mean()}),
+        "zinc",
+        covariates=["distance to road"],
+        lengthscale=30.0,
+        amplitude=2.0,
+        noise_sd=0.5,
+    )
+    page = sections_text(model_section(SimpleNamespace(posterior=post)))
+    (row,) = post.coefficients().to_dict("records")
+    assert float(page.data["coefficients.distance_to_road.q975"][0]) == row["q975"]
+    assert "x<sub>i</sub>′γ" in render("", "", [], [model_section(SimpleNamespace(posterior=post))])
 
 
 def test_units_shown():

@@ -159,7 +159,9 @@ def _anisotropy(table: object) -> Text:
 def _coefficients(post: Posterior) -> Table:
     table = post.coefficients()
     rows = [
-        [cell(str(name)), _posterior(f"coefficients.{name}", row)] for name, row in table.iterrows()
+        # Ids have no spaces, and names of columns may.
+        [cell(str(name)), _posterior(f"coefficients.{'_'.join(str(name).split())}", row)]
+        for name, row in table.iterrows()
     ]
     head = ["covariate", "coefficient (95% interval)"]
     return Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Sequence
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,17 @@ def write_files(findings: Findings, folder: Path) -> list[tuple[str, str]]:
 
 
 def write_numbers(sections: Sequence[Section], folder: Path) -> None:
-    """Write every number of the page by its id; NaN is null."""
-    plain = {name: None if x != x else x for name, x in numbers(sections).items()}
-    text = json.dumps(plain, indent=1, ensure_ascii=False)
+    """Write every number of the page by its id; NaN is null, infinity the text "inf"."""
+    plain = {name: _plain(x) for name, x in numbers(sections).items()}
+    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / NUMBERS).write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: float) -> float | str | None:
+    """A number as JSON can hold it."""
+    if isfinite(value):
+        return value
+    return None if isnan(value) else str(value)
 
 
 def _fit(findings: Findings, folder: Path) -> Iterator[tuple[str, str]]:
