@@ -329,6 +329,10 @@ def test_shown(value, text):
     assert shown(value) == text
 
 
+def test_more_digits_are_shown_where_they_matter():
+    assert Number("r_hat", 1.00614, digits=4).text == "1.006"
+
+
 def test_json_holds_what_is_not_finite(tmp_path):
     values = {"a": 1.5, "b": np.float64("nan"), "c": np.inf, "d": np.int64(3)}
     line = sentence("{} {} {} {}", *(Number(name, x) for name, x in values.items()))

@@ -88,7 +88,7 @@ def _verdict(post: Posterior) -> Text:
         "effective sample size {} (wanted: at least {}). {verdict}",
         Number("convergence.divergences", divergent),
         Number("convergence.draws", int(stats["diverging"].size)),
-        Number("convergence.r_hat", float(r_hat)),
+        Number("convergence.r_hat", float(r_hat), 4),
         Number("convergence.r_hat_limit", LARGEST_R_HAT),
         Number("convergence.ess", float(least.min(axis=None))),
         Number("convergence.ess_limit", SMALLEST_ESS),
@@ -101,7 +101,14 @@ def _convergence_table(post: Posterior) -> Table:
     columns = ["r_hat", "ess_bulk", "ess_tail"]
     table = post.summary().loc[list(post.layout.names), ["mean", "sd", *columns]]
     rows = [
-        [cell(str(name)), *([Number(f"convergence.{name}.{c}", float(row[c]))] for c in table)]
+        # R-hat is told from 1 by its fourth digit.
+        [
+            cell(str(name)),
+            *(
+                [Number(f"convergence.{name}.{c}", float(row[c]), 4 if c == "r_hat" else 3)]
+                for c in table
+            ),
+        ]
         for name, row in table.iterrows()
     ]
     head = ["hyperparameter", "mean", "sd", "R-hat", "ESS (bulk)", "ESS (tail)"]

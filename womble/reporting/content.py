@@ -16,8 +16,8 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALL, LARGE = 1e-3, 1e6
 
 
-def shown(value: float) -> str:
-    """A number for people: integers whole, others to three digits, '–' for NaN.
+def shown(value: float, digits: int = DIGITS) -> str:
+    """A number for people: integers whole, others to some digits, '–' for NaN.
 
     Numbers that have fewer digits, such as 0.05, are not given more.
     """
@@ -31,9 +31,9 @@ def shown(value: float) -> str:
         return f"{value:,.15g}".replace("-", "−")
     size = floor(log10(abs(value)))
     if not SMALL <= abs(value) < LARGE:
-        mantissa, exponent = f"{value:.{DIGITS - 1}e}".split("e")
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPTS)}".replace("-", "−")
-    return f"{value:,.{max(0, DIGITS - 1 - size)}f}".replace("-", "−")
+    return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
 
 
 def units_shown(units: str | None) -> str:
@@ -59,15 +59,18 @@ class Number:
     id : str
         Unique in the report, such as "boundaries.gradient.0.length".
     value : int or float
+    digits : int
+        That the page shows.
     """
 
     id: str
     value: float
+    digits: int = DIGITS
 
     @property
     def text(self) -> str:
         """As the page shows it."""
-        return shown(self.value)
+        return shown(self.value, self.digits)
 
     @property
     def full(self) -> str:
