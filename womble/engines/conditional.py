@@ -182,6 +182,18 @@ class DenseConditional:
         subtract_grams(cross[None], prior[None])
         return mean, prior
 
+    def coefficients(self) -> tuple[FloatArray, FloatArray]:
+        r"""Law of the coefficients of trend and covariates, in prior sds: (k,) and (k, k).
+
+        With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
+
+        .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
+                  Var[b | y] = I - \tilde H' K^{-1} \tilde H.
+        """
+        basis = self.engine.trend_basis
+        A = self.whitener @ basis
+        return basis.T @ self.weights, np.eye(basis.shape[1]) - A.T @ A
+
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.left_out`."""
         n = len(self.engine.coords)

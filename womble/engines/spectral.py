@@ -1,10 +1,10 @@
 r"""The spectral engine: the Fourier series of the field *is* the model, for any number of data.
 
-.. math:: y = H b + \Phi c + e, \quad b \sim N(0, B), \quad c \sim N(0, D), \quad
+.. math:: y = H b + X g + \Phi c + e, \quad b, g \sim N(0, B), \quad c \sim N(0, D), \quad
           e \sim N(0, t), \quad t = \tau^2 + \mathrm{Var}(\text{tail})
 
-with D the spectrum on the band. What lies beyond the band enters the data as noise, and paths as a
-tail of random waves. With :math:`F = [H, \Phi]`, prior sds W of its weights and
+with trend H, covariates X and D the spectrum on the band. What lies beyond the band enters the data
+as noise, and paths as a tail of random waves. With :math:`F = [H, X, \Phi]`, prior sds W of its weights and
 :math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
 
 References
@@ -27,6 +27,7 @@ from womble.arrays import FloatArray
 from womble.covariance import parts
 from womble.engines.base import Target
 from womble.engines.disc import Disc, DiscPrior
+from womble.engines.observations import CovariateTerms
 from womble.engines.precision import MOST_FACTORED, Precision
 from womble.engines.series import SpectralConditional
 from womble.engines.statistics import Statistics
@@ -107,17 +108,21 @@ class SpectralEngine:
     domain : array, shape (2, d)
         Corners of the box, in scaled coordinates, in which the field can be asked for; beyond it
         the torus repeats.
-    coords : array, shape (n, d)
-        Scaled; paths draw noise at them.
+    coords : array, shape (n, d), or None
+        Scaled; paths draw noise at them. None where the data are not at hand: paths then take the
+        noise that the statistics have kept.
     blocks : Likelihood, optional
         What stands for the likelihood where there are too many features for a dense one.
+    covariates : CovariateTerms, optional
+        Without a design where the data are not at hand.
     """
 
     kernel: Kernel
     statistics: Statistics
     domain: FloatArray
-    coords: FloatArray
+    coords: FloatArray | None
     blocks: Likelihood | None = None
+    covariates: CovariateTerms | None = None
 
     @property
     def band(self) -> dict[str, list]:
@@ -200,6 +205,10 @@ class SpectralEngine:
         by_variance = np.divide(by_log, D, out=np.zeros_like(D), where=D > 0)
         return value, model.gradient @ by_variance + by_noise * model.noise_gradient
 
+    def isotropic(self, theta: Theta) -> tuple[SpectralEngine, Theta]:
+        """Itself: its coordinates are those in which the field is isotropic."""
+        return self, theta
+
     def condition(self, theta: Theta, target: Target = "surface") -> SpectralConditional:
         """The field given data and hyperparameters."""
         model = spectrum(self.kernel, theta, self.statistics.disc)
@@ -210,12 +219,36 @@ class SpectralEngine:
         )
         return SpectralConditional(self, precision, priors, target)
 
+    @property
+    def most_paths(self) -> int | None:
+        """Number of paths that can be drawn together; None where there is no limit."""
+        return None if self.coords is not None or self.closed_form else len(self.statistics.noise)
+
     def noise(self, rng: np.random.Generator) -> FloatArray:
-        """F'z for unit normal noise z in the data, shape (k + 2 K,)."""
+        """F'z for unit normal noise z in the data, shape (k + 2 K,).
+
+        Of data that are not at hand a vector that was kept, which the number of `rng` among its
+        siblings chooses: no two of up to `most_paths` paths that are drawn together share one.
+        """
         stats = self.statistics
+        if self.coords is None:
+            return stats.noise[spawned_number(rng) % len(stats.noise)]
         total = np.zeros(stats.size)
         for rows in chunks(len(self.coords)):
             part = self.coords[rows]
+            basis = stats.trend.jets(part, 0)[:, 0]
+            if self.covariates is not None:
+                basis = np.concatenate([basis, self.covariates.design[rows]], axis=1)
             z = rng.standard_normal((1, len(part)))
-            total += feature_sums(stats.disc, stats.trend, part, z, NOISE_PRECISION)[0]
+            total += feature_sums(stats.disc, basis, part, z, NOISE_PRECISION)[0]
         return total
+
+
+def spawned_number(rng: np.random.Generator) -> int:
+    """Which child of its parents a stream is.
+
+    Draws of hyperparameters have streams spawned one after another, and so have the paths of each
+    draw: the sum of the last two spawn keys counts up over the paths of an ensemble, be there one
+    a draw, or many of a single draw.
+    """
+    return sum(rng.bit_generator.seed_seq.spawn_key[-2:])

@@ -1,14 +1,14 @@
 r"""What the spectral model needs to know of the data: sums over them, of any number of rows.
 
-With the features :math:`F = [H, \Phi]` of trend and field, the values y and S vectors z of unit
-normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on hyperparameters,
-and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves at the differences
+With the features :math:`F = [H, X, \Phi]` of trend, covariates and field, the values y and S vectors
+z of unit normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on
+hyperparameters, and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves at the differences
 and sums of two frequencies: a table of twice the band's sides.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,15 @@ from scipy.fft import irfftn, next_fast_len, rfftn
 
 from womble.arrays import FloatArray
 from womble.engines.disc import Disc
-from womble.engines.sums import NOISE_PRECISION, PRECISION, chunks, feature_sums, wave_sums
+from womble.engines.noise_streams import TOGETHER, NoiseStreams
+from womble.engines.sums import (
+    NOISE_PRECISION,
+    PRECISION,
+    FeatureSums,
+    chunks,
+    feature_sums,
+    wave_sums,
+)
 from womble.trend import Trend
 
 
@@ -34,7 +42,7 @@ class Statistics:
     table : complex array, shape (4 m + 1, ...)
         Sums of exp(-i w_k . s) for |k_i| <= 2 m_i.
     trend_rows : array, shape (k, k + 2 K)
-        H'F.
+        [H, X]'F.
     values : array, shape (k + 2 K,)
         F'y.
     squares : float
@@ -60,7 +68,10 @@ class Statistics:
         trend: Trend,
         coords: FloatArray,
         values: FloatArray,
-        noise: FloatArray | None = None,
+        *,
+        design: FloatArray | None = None,
+        noise: NoiseStreams | None = None,
+        rows: np.ndarray | None = None,
     ) -> Statistics:
         """The sums over rows.
 
@@ -72,38 +83,51 @@ class Statistics:
             Scaled, inside the torus.
         values : array, shape (n,)
             Scaled.
-        noise : array, shape (S, n), optional
-            Unit normal numbers.
+        design : array, shape (n, q), optional
+            Standardised covariates.
+        noise : NoiseStreams, optional
+        rows : int array, shape (n,), optional
+            Numbers of the rows, ascending, that noise goes by; by default from 0.
         """
-        if noise is None:
-            noise = np.empty((0, len(coords)))
-        parts = (
-            cls._of_chunk(disc, trend, coords[rows], values[rows], noise[:, rows])
-            for rows in chunks(len(coords))
-        )
-        total = next(parts)
-        for part in parts:
-            total = total.merged(part)
-        return total
+        design = np.empty((len(coords), 0)) if design is None else design
+        noise = NoiseStreams(0) if noise is None else noise
+        rows = np.arange(len(coords)) if rows is None else rows
+        total = cls.empty(disc, trend, design.shape[1], noise.count)
+        for c in chunks(len(coords)):
+            total._add(coords[c], values[c], design[c], noise, rows[c])
+        return replace(total, count=len(coords), squares=float(values @ values))
 
     @classmethod
-    def _of_chunk(
-        cls, disc: Disc, trend: Trend, coords: FloatArray, values: FloatArray, noise: FloatArray
-    ) -> Statistics:
+    def empty(cls, disc: Disc, trend: Trend, covariates: int, vectors: int) -> Statistics:
+        """Of no rows, with that many columns of covariates and vectors of noise."""
+        k = trend.size(len(disc.period)) + covariates
+        size = k + disc.size
+        table = np.zeros([4 * m + 1 for m in disc.torus.modes], dtype=complex)
+        noise = np.zeros((vectors, size))
+        return cls(disc, trend, 0, table, np.zeros((k, size)), np.zeros(size), 0.0, noise)
+
+    def _add(
+        self,
+        coords: FloatArray,
+        values: FloatArray,
+        design: FloatArray,
+        noise: NoiseStreams,
+        rows: np.ndarray,
+    ) -> None:
+        """Add rows to sums that nobody else has seen yet, but for count and squares."""
+        disc, k = self.disc, self.trend_size
+        basis = np.concatenate([self.trend.jets(coords, 0)[:, 0], design], axis=1)
+        vectors = np.concatenate([basis.T, values[None]])
+        sums = feature_sums(disc, basis, coords, vectors, PRECISION)
+        self.trend_rows[:] += sums[:k]
+        self.values[:] += sums[k]
         modes = tuple(2 * m for m in disc.torus.modes)
         ones = np.ones((1, len(coords)), dtype=complex)
-        H = trend.jets(coords, 0)[:, 0].T
-        sums = feature_sums(disc, trend, coords, np.concatenate([H, values[None]]), PRECISION)
-        return cls(
-            disc,
-            trend,
-            len(coords),
-            wave_sums(disc, coords, ones, modes, PRECISION)[0],
-            sums[:-1],
-            sums[-1],
-            float(values @ values),
-            feature_sums(disc, trend, coords, noise, NOISE_PRECISION),
-        )
+        self.table[:] += wave_sums(disc, coords, ones, modes, PRECISION)[0]
+        if noise.count:
+            features = FeatureSums(disc, basis, coords, TOGETHER, NOISE_PRECISION)
+            for group in noise.groups:
+                self.noise[group] += features.of(noise.of(group, rows))
 
     def merged(self, other: Statistics) -> Statistics:
         """The statistics of both data sets together.
@@ -111,19 +135,20 @@ class Statistics:
         Raises
         ------
         ValueError
-            If the bands or trends differ, or one has noise for more draws.
+            If the bands, trends or numbers of covariates differ, or one has noise for more draws.
         """
         same = (
             np.array_equal(self.disc.period, other.disc.period)
             and np.array_equal(self.disc.centre, other.disc.centre)
             and self.disc.radius == other.disc.radius
             and self.trend == other.trend
+            and self.trend_size == other.trend_size
             and len(self.noise) == len(other.noise)
         )
         if not same:
             raise ValueError(
-                "statistics add up only over the same frequencies, trend and number of noise "
-                f"vectors; got {self.described} and {other.described}. Make both with the same "
+                "statistics add up only over the same frequencies, trend and numbers of covariates "
+                f"and noise vectors; got {self.described} and {other.described}. Make both with the same "
                 "band."
             )
         return Statistics(
@@ -143,6 +168,7 @@ class Statistics:
         period = ", ".join(f"{p:.6g}" for p in self.disc.period)
         return (
             f"(period {period}; radius {self.disc.radius:.6g}; trend {self.trend.name}; "
+            f"{self.trend_size - self.trend.size(len(self.disc.period))} covariates; "
             f"{len(self.noise)} noise vectors)"
         )
 
@@ -182,7 +208,7 @@ class Statistics:
 
     @property
     def trend_size(self) -> int:
-        """Number of trend features k; they come before the waves."""
+        """Number k of features of trend and covariates; they come before the waves."""
         return len(self.trend_rows)
 
     @property
