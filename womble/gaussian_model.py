@@ -11,6 +11,7 @@ import xarray as xr
 from womble.engines import choose_engine
 from womble.hyperparameters import Layout
 from womble.inference import hyperparameter_density, plausible_thetas
+from womble.out_of_core import Pass, summed
 from womble.posterior import Posterior
 from womble.sampling import Method, sample
 from womble.trend import Trend
@@ -33,15 +34,17 @@ def fit(
     progress: bool,
 ) -> Posterior:
     """The posterior of the hyperparameters; arguments as `FieldModel.fit` has them."""
-    kernel, priors = model.kernel, model.priors
+    kernel, priors, trend = model.kernel, model.priors, Trend(model.trend)
     chosen, reason = choose_engine(
         engine,
         kernel,
-        Trend(model.trend),
+        trend,
         data,
         model.anisotropic,
         lambda part: plausible_thetas(part, Layout.of(kernel), data, priors),
+        Pass.over(data, trend),
     )
+    data = summed(data)
     found = sample(
         hyperparameter_density(chosen, Layout.of(kernel, model.anisotropic), data, priors),
         inference,
@@ -60,14 +63,16 @@ def condition(
 ) -> Posterior:
     """The field at given hyperparameters."""
     layout = Layout.of(model.kernel, model.anisotropic)
-    scaled = np.array(list(given.values())) / layout.units(data.scaling)
+    scaled, trend = np.array(list(given.values())) / layout.units(data.scaling), Trend(model.trend)
     chosen, reason = choose_engine(
         engine,
         model.kernel,
-        Trend(model.trend),
+        trend,
         data,
         model.anisotropic,
         lambda _: [layout.theta(scaled)],
+        Pass.over(data, trend),
     )
+    data = summed(data)
     draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
     return Posterior(data, model.kernel, model.trend, draws, None, reason, chosen)

@@ -59,6 +59,10 @@ def observed_data(
         covariates=covariates,
         covariate_fields=covariate_fields,
     )
+    if checked.whole is not None:
+        asked = {"measurement_sd": measurement_sd, "gradient_data": gradient_data}
+        require_in_memory(likelihood, asked | {"exposure": exposure, "trials": trials})
+        return replace(checked, centred=centred)
     sd, exposure, trials = (
         None if given is None else per_row(given, data, checked, name)
         for name, given in (
@@ -72,6 +76,24 @@ def observed_data(
     observed = response(likelihood, checked.values, checked.name, exposure, trials)
     slopes = None if gradient_data is None else read_slopes(gradient_data, checked)
     return replace(checked, centred=centred, measurement_sd=sd, slopes=slopes, response=observed)
+
+
+def require_in_memory(likelihood: str, asked: Mapping[str, Any]) -> None:
+    """Refuse what data that stay where they are cannot have.
+
+    Raises
+    ------
+    ValueError
+        If there is an argument of `asked`, or the likelihood is not Gaussian.
+    """
+    given = [f"`{name}`" for name, argument in asked.items() if argument is not None]
+    if likelihood != "gaussian":
+        given.append(f"likelihood={likelihood!r}")
+    if given:
+        raise ValueError(
+            f"points that are not in memory cannot have {', '.join(given)}. Leave it out, or read a "
+            "subset of the rows as a GeoDataFrame."
+        )
 
 
 def per_row(given: Any, source: Any, data: SpatialData, name: str) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
+
+if TYPE_CHECKING:
+    from womble.engines.spectral_choice import Elsewhere
 
 # Beyond this a Cholesky factor per posterior draw takes minutes to hours in all.
 DENSE_LIMIT = 2000
@@ -28,6 +32,7 @@ def choose_engine(
     data: SpatialData,
     anisotropic: bool = False,
     plausible: Callable[[Engine], Sequence[Theta]] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[Engine, str]:
     """The engine asked for and a sentence that says which and why.
 
@@ -41,15 +46,17 @@ def choose_engine(
         From an engine with a likelihood of part of the data, to hyperparameters, in scaled units,
         that span those that are plausible: the spectral engine, which needs it, fits its band to
         them.
+    elsewhere : Elsewhere, optional
+        All of the data, where `data` holds a sample of them.
 
     Raises
     ------
     ValueError
         If the name is unknown, an anisotropic field has no plane, or the spectral engine cannot
-        have these data or an anisotropic field.
+        have these data or an anisotropic field, or the dense engine does not have all of them.
     """
     slopes = None if data.slopes is None else data.slopes.scaled(data.scaling)
-    n = len(data.values) + (0 if slopes is None else len(slopes.values))
+    n = data.count + (0 if slopes is None else len(slopes.values))
     if name not in NAMES:
         raise ValueError(f"`engine` must be one of {', '.join(map(repr, NAMES))}; got {name!r}.")
     scaling = data.scaling
@@ -61,6 +68,12 @@ def choose_engine(
         )
     _require_known_likelihood(data, anisotropic)
     if name == "dense" or (name == "auto" and n <= DENSE_LIMIT):
+        if len(data.values) < data.count:
+            raise ValueError(
+                f"the dense engine needs all data in memory; these are {data.count} rows that stay "
+                "where they are. Use engine='spectral', or read a subset of at most some "
+                f"{DENSE_LIMIT} rows."
+            )
         reason = "as asked" if name == "dense" else f"n = {n} is at most {DENSE_LIMIT}"
         if slopes is not None:
             reason += f"; {len(slopes.values)} of them are slopes"
@@ -72,14 +85,16 @@ def choose_engine(
             values if slopes is None else np.concatenate([values, slopes.values]),
             None if sd is None else sd / scaling.scale,
             slopes,
-            _covariate_terms(data),
+            covariate_terms(data),
         )
         return engine, f"dense (exact Cholesky factors): {reason}"
     _require_plain(data, anisotropic, n)
     from womble.engines.spectral_choice import spectral_engine
 
     reason = "as asked" if name == "spectral" else f"n = {n} is more than {DENSE_LIMIT}"
-    engine, described = spectral_engine(kernel, trend, coords, values, plausible)
+    engine, described = spectral_engine(
+        kernel, trend, coords, values, plausible, covariate_terms(data), elsewhere
+    )
     return engine, f"spectral ({described}): {reason}"
 
 
@@ -101,7 +116,6 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
     """Refuse what the spectral engine does not have."""
     asked = {
         "anisotropic=True": anisotropic,
-        "covariates": data.covariates is not None,
         "gradient_data": data.slopes is not None,
         "measurement_sd": data.measurement_sd is not None,
     }
@@ -113,7 +127,7 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
             )
 
 
-def _covariate_terms(data: SpatialData) -> CovariateTerms | None:
+def covariate_terms(data: SpatialData) -> CovariateTerms | None:
     """The data's covariates, where they have any."""
     if data.covariates is None:
         return None

@@ -89,13 +89,10 @@ class Statistics:
         rows : int array, shape (n,), optional
             Numbers of the rows, ascending, that noise goes by; by default from 0.
         """
-        design = np.empty((len(coords), 0)) if design is None else design
+        q = 0 if design is None else design.shape[1]
         noise = NoiseStreams(0) if noise is None else noise
         rows = np.arange(len(coords)) if rows is None else rows
-        total = cls.empty(disc, trend, design.shape[1], noise.count)
-        for c in chunks(len(coords)):
-            total._add(coords[c], values[c], design[c], noise, rows[c])
-        return replace(total, count=len(coords), squares=float(values @ values))
+        return cls.empty(disc, trend, q, noise.count).plus(coords, values, design, noise, rows)
 
     @classmethod
     def empty(cls, disc: Disc, trend: Trend, covariates: int, vectors: int) -> Statistics:
@@ -106,17 +103,35 @@ class Statistics:
         noise = np.zeros((vectors, size))
         return cls(disc, trend, 0, table, np.zeros((k, size)), np.zeros(size), 0.0, noise)
 
+    def plus(
+        self,
+        coords: FloatArray,
+        values: FloatArray,
+        design: FloatArray | None,
+        noise: NoiseStreams,
+        rows: np.ndarray,
+    ) -> Statistics:
+        """With more rows; the arrays of these sums become those of the result.
+
+        Parameters are those of `of`.
+        """
+        for c in chunks(len(coords)):
+            H = self.trend.jets(coords[c], 0)[:, 0]
+            basis = H if design is None else np.concatenate([H, design[c]], axis=1)
+            self._add(coords[c], values[c], basis, noise, rows[c])
+        squares = self.squares + float(values @ values)
+        return replace(self, count=self.count + len(coords), squares=squares)
+
     def _add(
         self,
         coords: FloatArray,
         values: FloatArray,
-        design: FloatArray,
+        basis: FloatArray,
         noise: NoiseStreams,
         rows: np.ndarray,
     ) -> None:
-        """Add rows to sums that nobody else has seen yet, but for count and squares."""
+        """Add rows to the arrays. A vector of noise may take 4 MB: they are never held twice."""
         disc, k = self.disc, self.trend_size
-        basis = np.concatenate([self.trend.jets(coords, 0)[:, 0], design], axis=1)
         vectors = np.concatenate([basis.T, values[None]])
         sums = feature_sums(disc, basis, coords, vectors, PRECISION)
         self.trend_rows[:] += sums[:k]
