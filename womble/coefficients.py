@@ -21,12 +21,12 @@ def coefficients(ensemble: Ensemble, covariates: Covariates) -> pd.DataFrame:
     """Mean, sd and quantiles of each covariate's coefficient; see `Posterior.coefficients`."""
     import pandas as pd
 
-    columns = covariates.design.shape[1]
+    columns = covariates.size
     units = COEFFICIENT_SD * ensemble.scaling.scale / covariates.units
     means, variances = [], []
     for theta in ensemble.thetas:
         engine, mapped = ensemble.engine.isotropic(theta)
-        mean, covariance = coefficient_law(engine.condition(mapped))
+        mean, covariance = engine.condition(mapped).coefficients()
         means.append(units * mean[-columns:])
         variances.append(units**2 * np.diag(covariance)[-columns:])
     means, sds = np.array(means), np.sqrt(variances)

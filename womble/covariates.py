@@ -178,6 +178,11 @@ class Covariates:
         return [label for column in self.columns for label in column.labels]
 
     @property
+    def size(self) -> int:
+        """Number of columns of the design."""
+        return len(self.labels)
+
+    @property
     def units(self) -> FloatArray:
         """What a coefficient is divided by to be one of the user's column, shape (k,)."""
         return np.array([column.sd for column in self.columns for _ in column.labels])

@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from womble.engines import choose_engine
+from womble.engines.base import Engine
+from womble.engines.spectral import Likelihood, SpectralEngine
 from womble.hyperparameters import Layout
 from womble.inference import hyperparameter_density, plausible_thetas
 from womble.out_of_core import Pass, summed
@@ -46,7 +48,9 @@ def fit(
     )
     data = summed(data)
     found = sample(
-        hyperparameter_density(chosen, Layout.of(kernel, model.anisotropic), data, priors),
+        hyperparameter_density(
+            _likelihood(chosen), Layout.of(kernel, model.anisotropic), data, priors
+        ),
         inference,
         draws=draws,
         tune=tune,
@@ -56,6 +60,11 @@ def fit(
     )
     stats, how = found.sample_stats, found.how
     return Posterior(data, kernel, model.trend, found.draws, stats, reason, chosen, how)
+
+
+def _likelihood(engine: Engine) -> Engine | Likelihood:
+    """What NUTS sends to its chains: without sums over the data where it does not need them."""
+    return engine.likelihood if isinstance(engine, SpectralEngine) else engine
 
 
 def condition(

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from womble.arrays import FloatArray
 from womble.covariates import Covariate, joint_design
 from womble.engines.disc import Disc
 from womble.engines.noise_streams import NoiseStreams
+from womble.engines.spectral import in_one_factor
 from womble.engines.statistics import Statistics
 from womble.point_sources import Chunk
 from womble.scaling import Scaling
 from womble.spatial_data import SpatialData
 from womble.survey import Rows
 from womble.trend import Trend
-
-if TYPE_CHECKING:
-    from womble.whole import Unread
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +40,7 @@ class SumPart:
     disc: Disc
     trend: Trend
     noise: NoiseStreams
-    starts: list[int]
+    starts: Sequence[int]
 
     def __call__(self, part: int, chunks: Iterator[Chunk]) -> Statistics:
         """Their sum over chunks."""
@@ -108,19 +103,13 @@ class Pass:
 
     def statistics(self, disc: Disc) -> Statistics:
         """The sums over all rows."""
-        data, unread = self.data, self._unread
-        known = data.covariates
+        unread, known = self.data.whole.unread, self.data.covariates
         columns = () if known is None else known.columns
-        fields = {} if known is None else known.fields
-        names = tuple(c.name for c in columns if c.name in unread.points.columns)
-        rows = Rows(data.name, data.transform, names, fields)
-        noise = NoiseStreams(self.paths, self.delivery)
-        part = SumPart(rows, columns, self.scaling, disc, self.trend, noise, list(unread.starts))
-        return unread.points.source.fold(part, Statistics.merged, rows.columns)
-
-    @property
-    def _unread(self) -> Unread:
-        return self.data.whole.unread
+        trend_size = self.trend.size(len(disc.period)) + (0 if known is None else known.size)
+        paths = 0 if in_one_factor(trend_size + disc.size) else self.paths
+        noise, starts = NoiseStreams(paths, self.delivery), unread.starts
+        part = SumPart(unread.rows, columns, self.scaling, disc, self.trend, noise, starts)
+        return unread.points.source.fold(part, Statistics.merged, unread.rows.columns)
 
 
 def summed(data: SpatialData) -> SpatialData:
@@ -128,29 +117,3 @@ def summed(data: SpatialData) -> SpatialData:
     if data.whole is None:
         return data
     return replace(data, whole=replace(data.whole, unread=None))
-
-
-def mixed_sample(first: SpatialData, second: SpatialData, most: int) -> SpatialData:
-    """Samples of two data sets as one of both, of at most `most` rows.
-
-    Of each as many rows as a sample of all of them would have, always the same.
-    """
-    rng = np.random.default_rng(0)
-    kept = min(most, len(first.values) + len(second.values))
-    of_first = rng.hypergeometric(first.count, second.count, kept)
-    of_first = int(np.clip(of_first, kept - len(second.values), len(first.values)))
-    chosen = [
-        np.sort(rng.choice(len(data.values), size, replace=False))
-        for data, size in ((first, of_first), (second, kept - of_first))
-    ]
-    pairs = list(zip((first, second), chosen, strict=True))
-    covariates = first.covariates
-    if covariates is not None:
-        design = np.concatenate([data.covariates.design[i] for data, i in pairs])
-        covariates = replace(covariates, design=design)
-    return replace(
-        first,
-        coords=np.concatenate([data.coords[i] for data, i in pairs]),
-        values=np.concatenate([data.values[i] for data, i in pairs]),
-        covariates=covariates,
-    )

@@ -63,6 +63,11 @@ class Source(Protocol):
         """What the source says of its CRS."""
         ...
 
+    @property
+    def located_by(self) -> tuple[str, ...]:
+        """Columns that hold the locations: geometry, or the two coordinates."""
+        ...
+
     def fold(
         self,
         function: PartFunction[Result],
@@ -125,7 +130,7 @@ class ParquetSource:
 
     @property
     def located_by(self) -> tuple[str, ...]:
-        """Columns that hold the locations."""
+        """See `Source.located_by`."""
         return (self.x, self.y) if self._geometry is None else (self._geometry["name"],)
 
     @cached_property
@@ -175,7 +180,9 @@ class ParquetSource:
     def _coords(self, batch: pa.RecordBatch) -> FloatArray:
         if self._geometry is None:
             pair = [batch[name].to_pandas() for name in (self.x, self.y)]
-            return np.column_stack([numbers(c, n) for c, n in zip(pair, (self.x, self.y), strict=True)])
+            return np.column_stack(
+                [numbers(c, n) for c, n in zip(pair, (self.x, self.y), strict=True)]
+            )
         column = batch[self._geometry["name"]]
         if self._geometry["encoding"] == "point":  # GeoArrow: numbers side by side
             located = column.is_valid().to_numpy(zero_copy_only=False)
@@ -218,7 +225,7 @@ class DaskSource:
 
     @property
     def located_by(self) -> tuple[str, ...]:
-        """Columns that hold the locations."""
+        """See `Source.located_by`."""
         meta = self._meta
         return (meta.active_geometry_name,) if has_geometry(meta) else (self.x, self.y)
 
@@ -261,6 +268,47 @@ class _Locate:
         else:
             coords = np.column_stack([numbers(frame[name], name) for name in (self.x, self.y)])
         return Chunk(coords, frame[list(self.columns)].reset_index(drop=True))
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSource:
+    """A GeoDataFrame or a DataFrame in memory: one part.
+
+    Parameters
+    ----------
+    frame : GeoDataFrame or DataFrame
+    x, y : str
+        Columns of coordinates, for frames without geometry.
+    """
+
+    frame: pd.DataFrame
+    x: str
+    y: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See `Source.columns`."""
+        return tuple(map(str, self.frame.columns))
+
+    @property
+    def crs(self) -> pyproj.CRS | None:
+        """See `Source.crs`."""
+        return self.frame.crs if has_geometry(self.frame) else None
+
+    @property
+    def located_by(self) -> tuple[str, ...]:
+        """See `Source.located_by`."""
+        frame = self.frame
+        return (frame.active_geometry_name,) if has_geometry(frame) else (self.x, self.y)
+
+    def fold(
+        self,
+        function: PartFunction[Result],
+        merge: Callable[[Result, Result], Result],  # noqa: ARG002  (one part has no neighbour)
+        columns: Sequence[str],
+    ) -> Result:
+        """See `Source.fold`."""
+        return function(0, iter([_Locate(self.x, self.y, tuple(columns))(self.frame)]))
 
 
 def _of_partition(

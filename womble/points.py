@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from womble.point_sources import DaskSource, ParquetSource, Source, has_geometry
+from womble.point_sources import DaskSource, FrameSource, ParquetSource, Source
 from womble.readers import coordinate_units as units_of
 from womble.readers import require_planar
 
@@ -63,10 +63,11 @@ def open_points(
 
     Parameters
     ----------
-    source : path or dask DataFrame
+    source : path, dask DataFrame or DataFrame
         A Parquet file or a folder of them; a GeoParquet data set of points, whose geometry is then
         taken instead of `x` and `y`; a dask DataFrame, or one whose partitions are GeoDataFrames
-        (dask-geopandas).
+        (dask-geopandas). Also a table in memory, plain or with geometry: a posterior of it can
+        then be updated.
     x, y : str
         Columns of coordinates.
     crs : anything that pyproj reads, optional
@@ -95,18 +96,8 @@ def open_points(
     """
     if paths < 2:
         raise ValueError(f"`paths` must be at least 2; got {paths}.")
-    if is_dask_frame(source):
-        opened: Source = DaskSource(source, x, y)
-        located = has_geometry(source._meta) or {x, y} <= set(map(str, source.columns))
-    elif isinstance(source, str | PathLike):
-        opened = ParquetSource(str(source), x, y)
-        located = opened.located_by != (x, y) or {x, y} <= set(opened.columns)
-    else:
-        raise TypeError(
-            "`source` must be the path of a Parquet data set or a dask DataFrame; got "
-            f"{type(source).__name__}. Data in memory go to fit() as they are."
-        )
-    if not located:
+    opened = _opened(source, x, y)
+    if not set(opened.located_by) <= set(opened.columns):
         raise ValueError(
             f"`source` must have columns {x!r} and {y!r} or GeoParquet geometry; its columns are "
             f"{', '.join(opened.columns)}. Name the coordinates with x=..., y=...."
@@ -115,6 +106,21 @@ def open_points(
     require_planar(crs, "data")
     units = units_of(crs, {"coordinate_units": coordinate_units})
     return Points(opened, crs, units, paths)
+
+
+def _opened(source: Any, x: str, y: str) -> Source:
+    import pandas as pd
+
+    if is_dask_frame(source):
+        return DaskSource(source, x, y)
+    if isinstance(source, str | PathLike):
+        return ParquetSource(str(source), x, y)
+    if isinstance(source, pd.DataFrame):
+        return FrameSource(source, x, y)
+    raise TypeError(
+        "`source` must be the path of a Parquet data set, a dask DataFrame or a table in memory; "
+        f"got {type(source).__name__}."
+    )
 
 
 def _crs(given: Any, stated: pyproj.CRS | None) -> pyproj.CRS | None:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SpatialData", "query_points", "require_same_crs", "spatial_data"]
 
+
 @dataclass(frozen=True, eq=False)
 class SpatialData:
     """Point data that passed every check. Made by `spatial_data`.

@@ -192,10 +192,14 @@ def surveyed(
     from womble.covariate_field import covariate_field
 
     names = _names(points, value, covariates)
-    known = {name: covariate_field(name, x, points.crs) for name, x in (covariate_fields or {}).items()}
+    known = {
+        name: covariate_field(name, x, points.crs) for name, x in (covariate_fields or {}).items()
+    }
     rows = Rows(value, transform, names, known)
     found = points.source.fold(SurveyPart(rows), Survey.merged, rows.columns)
-    whole = checked(found, rows, points)
+    require_usable(found, value)
+    whole, moments = whole_of(found, rows, points), found.moments
+    require_varying(float(moments.low[2]), float(moments.high[2]), moments.count, value)
     sample = found.sample.in_order
     coords = sample.numbers[:, :2]
     require_spread(coords)
@@ -213,35 +217,36 @@ def surveyed(
     )
 
 
-def checked(found: Survey, rows: Rows, points: Points) -> Whole:
-    """What is known of all rows, refused where they cannot be used.
+def require_usable(found: Survey, value: str) -> None:
+    """Refuse rows that no model can use, and say how many were left out.
 
     Raises
     ------
     ValueError
-        On infinite numbers, logarithms that do not exist, constant values or no complete row.
+        On infinite numbers, logarithms that do not exist or no complete row.
     """
     total, kept = sum(found.rows), sum(found.rows) - int(found.missing.sum())
-    reasons = ("no location", f"a missing value in {rows.value!r}", "a missing covariate")
+    reasons = ("no location", f"a missing value in {value!r}", "a missing covariate")
     for dropped, reason in zip(found.missing.tolist(), reasons, strict=True):
         warn_dropped(dropped, total, reason)
-    for infinite, what in zip(found.wrong, ("coordinates", f"values of {rows.value!r}"), strict=False):
-        require_finite(int(infinite), kept, what)
-    require_positive(int(found.wrong[2]), kept, rows.value)
-    if not found.moments.count:
+    if kept == 0:
         raise ValueError(f"none of {total} rows is complete. Give data with locations and values.")
-    moments = found.moments
-    low, high = moments.low, moments.high
-    require_varying(float(low[2]), float(high[2]), kept, rows.value)
-    starts = np.concatenate([[0], np.cumsum(found.rows)[:-1]]).tolist()
+    for infinite, what in zip(found.wrong, ("coordinates", f"values of {value!r}"), strict=False):
+        require_finite(int(infinite), kept, what)
+    require_positive(int(found.wrong[2]), kept, value)
+
+
+def whole_of(found: Survey, rows: Rows, points: Points) -> Whole:
+    """What is known of all rows."""
+    moments, starts = found.moments, np.concatenate([[0], np.cumsum(found.rows)[:-1]])
     return Whole(
         moments.count,
-        np.stack([low[:2], high[:2]]),
+        np.stack([moments.low[:2], moments.high[:2]]),
         moments.mean[:2],
         float(np.sqrt(moments.variance[:2].sum())),
         float(moments.mean[2]),
         float(np.sqrt(moments.variance[2])),
-        unread=Unread(points, starts),
+        unread=Unread(points, rows, starts.tolist()),
     )
 
 

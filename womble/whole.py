@@ -13,6 +13,7 @@ from womble.scaling import Scaling
 
 if TYPE_CHECKING:
     from womble.points import Points
+    from womble.survey import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +23,14 @@ class Unread:
     Attributes
     ----------
     points : Points
+    rows : Rows
+        How they are read.
     starts : sequence of int
         Number of the first row of each part.
     """
 
     points: Points
+    rows: Rows
     starts: Sequence[int]
 
 
@@ -40,11 +44,11 @@ class Whole:
     box : array, shape (2, d)
         Lowest and highest corner of their locations.
     origin : array, shape (d,)
-        Centroid of the locations.
+        Centroid of the locations, of the first data set where several have been added up.
     length : float
         Root mean square distance from it.
     mean, sd : float
-        Of the values, on the link scale.
+        Of the values, on the link scale; of the first data set.
     deliveries : int
         How many data sets have been added up.
     unread : Unread or None

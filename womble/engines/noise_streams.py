@@ -47,5 +47,7 @@ class NoiseStreams:
 
     def _block(self, group: slice, block: int) -> FloatArray:
         key = (self.delivery, int(block), group.start)
-        stream = np.random.Generator(np.random.SFC64(np.random.SeedSequence(ENTROPY, spawn_key=key)))
+        stream = np.random.Generator(
+            np.random.SFC64(np.random.SeedSequence(ENTROPY, spawn_key=key))
+        )
         return stream.standard_normal((TOGETHER, ROWS))

@@ -108,8 +108,8 @@ def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: f
     captured = [
         min(captured_share(kernel, disc, theta, k) for theta in thetas) for k in range(order + 1)
     ]
-    signal = max(_signal(kernel, theta, d, density, radius) for theta in thetas)
-    return Resolution(disc, domain, tuple(captured), signal)
+    told = max(signal(kernel, theta, d, density, radius) for theta in thetas)
+    return Resolution(disc, domain, tuple(captured), told)
 
 
 def captured_share(kernel: Kernel, disc: Disc, theta: Theta, order: int) -> float:
@@ -134,8 +134,8 @@ def _affordable(period: FloatArray) -> float:
     return float(volume / 2 if d == 1 else np.sqrt(volume / np.pi))
 
 
-def _signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
-    """density S(radius) / tau^2, S of all components together."""
+def signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
+    """What data say of waves at a radius: density S / tau^2, S of all components together."""
     at = np.array(radius)
     S = sum(fourier.density(part, scale, at, d) for part, scale in parts(kernel, theta.scales))
     return float(density / theta.noise_sd**2 * S)
@@ -150,9 +150,9 @@ def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
     )
 
     def excess(log_radius: float) -> float:
-        signal = _signal(kernel, theta, d, density, np.exp(log_radius))
+        told = signal(kernel, theta, d, density, np.exp(log_radius))
         # A squared exponential's spectrum may be 0 in double precision.
-        return np.log(max(signal, 1e-300)) - np.log(LEAST_SIGNAL)
+        return np.log(max(told, 1e-300)) - np.log(LEAST_SIGNAL)
 
     start = np.log(by_variance)
     if excess(start) <= 0:

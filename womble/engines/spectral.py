@@ -48,6 +48,15 @@ class Likelihood(Protocol):
         """See `Engine.log_likelihood`."""
         ...
 
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """See `Engine.log_likelihood_value`."""
+        ...
+
+
+def in_one_factor(features: int) -> bool:
+    """Whether so many features are factored together, and paths need no noise in the data."""
+    return features <= DENSE_FEATURES
+
 
 class Spectrum(NamedTuple):
     """Prior variances and noise variance, with their gradients.
@@ -138,7 +147,12 @@ class SpectralEngine:
     @property
     def closed_form(self) -> bool:
         """Whether all features fit in one factor, so that moments need no paths."""
-        return self.statistics.size <= DENSE_FEATURES
+        return in_one_factor(self.statistics.size)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """That of the features where they fit in one factor, or of the blocks."""
+        return self if self.closed_form else self.blocks
 
     @cached_property
     def gram(self) -> FloatArray:

@@ -59,6 +59,11 @@ class Checks(Fitted):
                 "known there. Use check() (leave-one-out) or cross_validate()."
             )
         data = spatial_data(held_out, self.data.name, transform=self.data.transform)
+        if data.whole is not None:
+            raise ValueError(
+                f"`held_out` must be in memory; these are {data.count} rows that are not. Read a "
+                "random subset of them as a GeoDataFrame."
+            )
         require_same_crs(data.crs, self.data.crs, "held_out")
         predictive = check.foretold(ensemble, data.coords, data.values)
         return check.result("held out", predictive, data)
