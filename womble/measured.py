@@ -91,8 +91,8 @@ def require_in_memory(likelihood: str, asked: Mapping[str, Any]) -> None:
         given.append(f"likelihood={likelihood!r}")
     if given:
         raise ValueError(
-            f"points that are not in memory cannot have {', '.join(given)}. Leave it out, or read a "
-            "subset of the rows as a GeoDataFrame."
+            f"points that are not in memory cannot have {', '.join(given)}. Leave it out, or read "
+            "a subset of the rows as a GeoDataFrame."
         )
 
 

@@ -117,8 +117,9 @@ class FieldModel:
         ----------
         data : GeoDataFrame, (coords, values), DataArray, Series, Points or dask DataFrame
             Points with a column of values, in memory or, by `womble.open_points` or as a dask
-            DataFrame, in parts that are never held together; arrays of shape (n, d) and (n,); a 2-D raster. On a line
-            or in time also a Series by its index or a 1-D DataArray, at numbers or dates.
+            DataFrame, in parts that are never held together; arrays of shape (n, d) and (n,); a 2-D
+            raster. On a line or in time also a Series by its index or a 1-D DataArray, at numbers
+            or dates.
         value : str, optional
             Column of the table; otherwise the name of the response.
         covariates : sequence of str, DataFrame or mapping of str to arrays

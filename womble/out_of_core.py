@@ -1,4 +1,4 @@
-"""The pass over points that are not in memory: one, for all that the spectral engine asks of them."""
+"""The pass over points that are not in memory: one, for all that the spectral engine asks."""
 
 from __future__ import annotations
 

@@ -179,10 +179,8 @@ class ParquetSource:
 
     def _coords(self, batch: pa.RecordBatch) -> FloatArray:
         if self._geometry is None:
-            pair = [batch[name].to_pandas() for name in (self.x, self.y)]
-            return np.column_stack(
-                [numbers(c, n) for c, n in zip(pair, (self.x, self.y), strict=True)]
-            )
+            names = (self.x, self.y)
+            return np.column_stack([numbers(batch[name].to_pandas(), name) for name in names])
         column = batch[self._geometry["name"]]
         if self._geometry["encoding"] == "point":  # GeoArrow: numbers side by side
             located = column.is_valid().to_numpy(zero_copy_only=False)
@@ -304,7 +302,7 @@ class FrameSource:
     def fold(
         self,
         function: PartFunction[Result],
-        merge: Callable[[Result, Result], Result],  # noqa: ARG002  (one part has no neighbour)
+        merge: Callable[[Result, Result], Result],
         columns: Sequence[str],
     ) -> Result:
         """See `Source.fold`."""

@@ -321,7 +321,8 @@ def _read(data: Any, value: str | None) -> Table:
         return read_profile(data, value) if data.ndim == 1 else read_raster(data, value)
     raise TypeError(
         "`data` must be a GeoDataFrame of points, a tuple (coords, values), a DataArray (1-D or "
-        f"2-D), a Series, a dask DataFrame or what wb.open_points(path) gives; got {type(data).__name__}. A plain table becomes a GeoDataFrame with "
+        "2-D), a Series, a dask DataFrame or what wb.open_points(source) gives; got "
+        f"{type(data).__name__}. A plain table becomes a GeoDataFrame with "
         "geometry=geopandas.points_from_xy(x, y), or a Series on a line with "
         "table.set_index('position')['name']; a Dataset gives a DataArray with dataset['name']."
     )

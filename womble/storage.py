@@ -101,9 +101,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
     covariates = to_dataset(data.covariates)
     ds = ds.merge(covariates, join="exact", compat="override", combine_attrs="no_conflicts")
     if data.whole is not None:
-        ds = ds.merge(
-            sums_storage.to_dataset(posterior._engine.statistics), combine_attrs="no_conflicts"
-        )
+        sums = sums_storage.to_dataset(posterior._engine.statistics)
+        ds = ds.merge(sums, join="exact", compat="override", combine_attrs="no_conflicts")
         ds.attrs["whole"] = json.dumps(data.whole.to_dict())
     if isinstance(posterior._engine, SpectralEngine):
         ds.attrs["spectral"] = json.dumps(posterior._engine.band)

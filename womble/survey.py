@@ -192,9 +192,8 @@ def surveyed(
     from womble.covariate_field import covariate_field
 
     names = _names(points, value, covariates)
-    known = {
-        name: covariate_field(name, x, points.crs) for name, x in (covariate_fields or {}).items()
-    }
+    given = dict(covariate_fields or {})
+    known = {name: covariate_field(name, x, points.crs) for name, x in given.items()}
     rows = Rows(value, transform, names, known)
     found = points.source.fold(SurveyPart(rows), Survey.merged, rows.columns)
     require_usable(found, value)

@@ -19,6 +19,10 @@ from womble.survey import Rows, Survey, SurveyPart, require_usable, whole_of
 from womble.trend import Trend
 from womble.warn import warn
 
+# What the data may tell of waves beyond the band before it is too narrow: the band is made for
+# LEAST_SIGNAL, and has room for data four times as dense.
+MOST_SIGNAL = 4 * LEAST_SIGNAL
+
 if TYPE_CHECKING:
     from womble.posterior import Posterior
 
@@ -142,7 +146,7 @@ def _warn_of_density(posterior: Posterior, data: SpatialData) -> None:
     density = peak_density(scaling.coords_in(data.coords), data.count)
     thetas = posterior.ensemble("surface", None, np.random.default_rng(0)).thetas
     told = max(signal(posterior.kernel, t, len(disc.period), density, disc.radius) for t in thetas)
-    if told > 2 * LEAST_SIGNAL:
+    if told > MOST_SIGNAL:
         warn(
             f"the data have become so dense that they tell of waves beyond the band (signal to "
             f"noise {told:.2g}, where {LEAST_SIGNAL:g} is negligible), which are taken as noise: "

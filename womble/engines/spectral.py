@@ -4,8 +4,8 @@ r"""The spectral engine: the Fourier series of the field *is* the model, for any
           e \sim N(0, t), \quad t = \tau^2 + \mathrm{Var}(\text{tail})
 
 with trend H, covariates X and D the spectrum on the band. What lies beyond the band enters the data
-as noise, and paths as a tail of random waves. With :math:`F = [H, X, \Phi]`, prior sds W of its weights and
-:math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
+as noise, and paths as a tail of random waves. With :math:`F = [H, X, \Phi]`, prior sds W of its
+weights and :math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
 
 References
 ----------

@@ -1,9 +1,9 @@
 r"""What the spectral model needs to know of the data: sums over them, of any number of rows.
 
-With the features :math:`F = [H, X, \Phi]` of trend, covariates and field, the values y and S vectors
-z of unit normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on
-hyperparameters, and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves at the differences
-and sums of two frequencies: a table of twice the band's sides.
+With the features :math:`F = [H, X, \Phi]` of trend, covariates and field, the values y and S
+vectors z of unit normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on
+hyperparameters, and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves
+at the differences and sums of two frequencies: a table of twice the band's sides.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ class Statistics:
         if not same:
             raise ValueError(
                 "statistics add up only over the same frequencies, trend and numbers of covariates "
-                f"and noise vectors; got {self.described} and {other.described}. Make both with the same "
-                "band."
+                f"and noise vectors; got {self.described} and {other.described}. Make both with "
+                "the same band."
             )
         return Statistics(
             self.disc,
