@@ -33,8 +33,14 @@ def write(folder, count):
 def address_space():
     """Of this process so far, in GB: now and at most."""
     text = Path("/proc/self/status").read_text()
-    sizes = {line.split()[0]: int(line.split()[1]) / 1e6 for line in text.splitlines() if "kB" in line}
-    return {"space": sizes["VmSize:"], "most_space": sizes["VmPeak:"], "most_memory": sizes["VmHWM:"]}
+    sizes = {
+        line.split()[0]: int(line.split()[1]) / 1e6 for line in text.splitlines() if "kB" in line
+    }
+    return {
+        "space": sizes["VmSize:"],
+        "most_space": sizes["VmPeak:"],
+        "most_memory": sizes["VmHWM:"],
+    }
 
 
 def main():
