@@ -219,11 +219,15 @@ def test_geoparquet_gives_the_same(stored, tmp_path, encoding):
     assert_same_sums(condition(points, covariates=COVARIATES), stored)
 
 
-def test_few_points_go_to_the_dense_engine(folder):
+def test_few_points_go_to_the_dense_engine(tmp_path):
     post = wb.FieldModel().condition(dd.from_pandas(TABLE.iloc[:300], npartitions=2), "z", **GIVEN)
     assert post.engine.startswith("dense")
     exact = wb.FieldModel().condition(points_of(TABLE.iloc[:300]), "z", **GIVEN)
     npt.assert_allclose(mean_of(post), mean_of(exact), rtol=1e-9, atol=1e-12)
+    ours, theirs = (p.check().table["rmse"].iloc[0] for p in (post, exact))
+    npt.assert_allclose(ours, theirs, rtol=1e-9)
+    post.save(tmp_path / "fit.nc")
+    npt.assert_allclose(mean_of(wb.load(tmp_path / "fit.nc")), mean_of(post), rtol=1e-9, atol=1e-12)
 
 
 # -- a sample of more than fits --------------------------------------------------------------------

@@ -25,8 +25,7 @@ def coefficients(ensemble: Ensemble, covariates: Covariates) -> pd.DataFrame:
     units = COEFFICIENT_SD * ensemble.scaling.scale / covariates.units
     means, variances = [], []
     for theta in ensemble.thetas:
-        engine, mapped = ensemble.engine.isotropic(theta)
-        mean, covariance = engine.condition(mapped).coefficients()
+        mean, covariance = ensemble.engine.condition(theta).coefficient_law()
         means.append(units * mean[-columns:])
         variances.append(units**2 * np.diag(covariance)[-columns:])
     means, sds = np.array(means), np.sqrt(variances)

@@ -46,7 +46,7 @@ def fit(
         lambda part: plausible_thetas(part, Layout.of(kernel), data, priors),
         Pass.over(data, trend),
     )
-    data = summed(data)
+    data = summed(data, chosen)
     found = sample(
         hyperparameter_density(
             _likelihood(chosen), Layout.of(kernel, model.anisotropic), data, priors
@@ -82,6 +82,6 @@ def condition(
         lambda _: [layout.theta(scaled)],
         Pass.over(data, trend),
     )
-    data = summed(data)
+    data = summed(data, chosen)
     draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
     return Posterior(data, model.kernel, model.trend, draws, None, reason, chosen)

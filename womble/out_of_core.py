@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from womble.arrays import FloatArray
 from womble.covariates import Covariate, joint_design
+from womble.engines.base import Engine
 from womble.engines.disc import Disc
 from womble.engines.noise_streams import NoiseStreams
-from womble.engines.spectral import in_one_factor
+from womble.engines.spectral import SpectralEngine, in_one_factor
 from womble.engines.statistics import Statistics
 from womble.point_sources import Chunk
 from womble.scaling import Scaling
@@ -112,8 +113,12 @@ class Pass:
         return unread.points.source.fold(part, Statistics.merged, unread.rows.columns)
 
 
-def summed(data: SpatialData) -> SpatialData:
-    """The data without what was needed for the pass over them."""
+def summed(data: SpatialData, engine: Engine) -> SpatialData:
+    """The data as a posterior keeps them: without what was needed for the pass over them.
+
+    Data of which the dense engine holds all are in memory like any others.
+    """
     if data.whole is None:
         return data
-    return replace(data, whole=replace(data.whole, unread=None))
+    kept = replace(data.whole, unread=None) if isinstance(engine, SpectralEngine) else None
+    return replace(data, whole=kept)

@@ -75,7 +75,7 @@ class Simulator:
             engine,
             theta,
             component_priors(engine.kernel, theta.scales, box),
-            *engine.condition(theta).coefficients(),
+            *engine.condition(theta).coefficient_law(),
         )
 
     def values(self, rng: np.random.Generator) -> FloatArray:

@@ -44,7 +44,7 @@ def updated(posterior: Posterior, more: Any) -> Posterior:
     delivery, paths = data.whole.deliveries, len(statistics.noise)
     pass_over = Pass(new, Trend(posterior.trend), data.scaling, paths, delivery)
     together = statistics.merged(pass_over.statistics(statistics.disc))
-    both = _mixed(data, summed(new))
+    both = _mixed(data, summed(new, engine))
     _warn_of_density(posterior, both)
     added = f"; {new.count:,} data added later"
     return replace(

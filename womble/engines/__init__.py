@@ -10,6 +10,7 @@ import numpy as np
 from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
+from womble.engines.noise import Noise
 from womble.engines.observations import CovariateTerms
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
@@ -86,6 +87,7 @@ def choose_engine(
             None if sd is None else sd / scaling.scale,
             slopes,
             covariate_terms(data),
+            data.weights,
         )
         return engine, f"dense (exact Cholesky factors): {reason}"
     _require_plain(data, anisotropic, n)
@@ -118,6 +120,7 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
         "anisotropic=True": anisotropic,
         "gradient_data": data.slopes is not None,
         "measurement_sd": data.measurement_sd is not None,
+        "weights": data.weights is not None,
     }
     for what, is_asked in asked.items():
         if is_asked:
@@ -125,6 +128,13 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
                 f"the spectral engine, for {n} observations, does not take {what}. Leave it out, "
                 f"or use engine='dense' on at most some {DENSE_LIMIT} data."
             )
+
+
+def noise_of_values(data: SpatialData) -> Noise:
+    """The noise of the data's values, scaled."""
+    sd = data.measurement_sd
+    scaled = None if sd is None else sd / data.scaling.scale
+    return Noise.of(len(data.values), scaled, data.weights)
 
 
 def covariate_terms(data: SpatialData) -> CovariateTerms | None:

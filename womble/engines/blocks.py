@@ -73,7 +73,7 @@ def independent_blocks(
     rng = np.random.default_rng(0)
 
     def engine(i: np.ndarray) -> DenseEngine:
-        terms = None if covariates is None else covariates.part(i)
+        terms = None if covariates is None else covariates.at(i)
         return DenseEngine(kernel, trend, coords[i], values[i], covariates=terms)
 
     parts = _halved(coords, np.arange(len(coords)))

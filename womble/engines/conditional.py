@@ -182,13 +182,17 @@ class DenseConditional:
         subtract_grams(cross[None], prior[None])
         return mean, prior
 
-    def coefficients(self) -> tuple[FloatArray, FloatArray]:
-        r"""Law of the coefficients of trend and covariates, in prior sds: (k,) and (k, k).
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        r"""See `Conditional.coefficient_law`.
 
         With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
 
         .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
                   Var[b | y] = I - \tilde H' K^{-1} \tilde H.
+
+        References
+        ----------
+        Rasmussen and Williams (2006), eq. (2.41) and (2.42).
         """
         basis = self.engine.trend_basis
         A = self.whitener @ basis

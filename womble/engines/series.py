@@ -113,8 +113,8 @@ class SpectralConditional:
         """What the target has of trend and covariates."""
         return Terms(self.engine.statistics.trend, self.engine.covariates, self.target)
 
-    def coefficients(self) -> tuple[FloatArray, FloatArray]:
-        """Law of the coefficients of trend and covariates, in prior sds: (k,) and (k, k)."""
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.coefficient_law`."""
         k = self.engine.statistics.trend_size
         unit = np.zeros((k, len(self.precision.sds)))
         np.fill_diagonal(unit, 1.0)

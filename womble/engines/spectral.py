@@ -219,10 +219,6 @@ class SpectralEngine:
         by_variance = np.divide(by_log, D, out=np.zeros_like(D), where=D > 0)
         return value, model.gradient @ by_variance + by_noise * model.noise_gradient
 
-    def isotropic(self, theta: Theta) -> tuple[SpectralEngine, Theta]:
-        """Itself: its coordinates are those in which the field is isotropic."""
-        return self, theta
-
     def condition(self, theta: Theta, target: Target = "surface") -> SpectralConditional:
         """The field given data and hyperparameters."""
         model = spectrum(self.kernel, theta, self.statistics.disc)
