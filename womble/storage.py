@@ -189,7 +189,7 @@ def _engine(ds: xr.Dataset, kernel: Kernel, data: SpatialData) -> Engine:
     observed = scaling.coords_in(data.coords), scaling.values_in(data.values)
     band, covariates = json.loads(ds.attrs["spectral"]), covariate_terms(data)
     if data.whole is None:
-        return again(kernel, trend, *observed, band, covariates)
+        return again(kernel, trend, *observed, band, covariates, data.weights)
     disc = Disc(np.array(band["centre"]), np.array(band["period"]), band["radius"])
     statistics = sums_storage.from_dataset(ds, disc, trend)
     return from_sums(kernel, statistics, np.array(band["domain"]), *observed, covariates)

@@ -11,6 +11,8 @@ from womble.engines.disc import Disc
 from womble.engines.statistics import Statistics
 from womble.trend import Trend
 
+NUMBERS = ("count", "squares", "log_weights")
+
 
 def to_dataset(statistics: Statistics) -> xr.Dataset:
     """Variables and one attribute that `from_dataset` reads."""
@@ -23,16 +25,14 @@ def to_dataset(statistics: Statistics) -> xr.Dataset:
             "sum_noise": (("path", "feature"), statistics.noise),
         }
     )
-    ds.attrs["sums"] = json.dumps({"count": statistics.count, "squares": statistics.squares})
+    ds.attrs["sums"] = json.dumps({name: getattr(statistics, name) for name in NUMBERS})
     return ds
 
 
 def from_dataset(ds: xr.Dataset, disc: Disc, trend: Trend) -> Statistics:
     """The sums that `to_dataset` wrote, over the waves of `disc`."""
     about, table = json.loads(ds.attrs["sums"]), ds["sum_table"].to_numpy()
-    arrays = (ds[f"sum_{name}"].to_numpy() for name in ("trend_rows", "values", "noise"))
-    trend_rows, values, noise = arrays
-    count, squares = about["count"], about["squares"]
-    return Statistics(
-        disc, trend, count, table[0] + 1j * table[1], trend_rows, values, squares, noise
-    )
+    names = ("trend_rows", "values", "noise")
+    arrays = {name: ds[f"sum_{name}"].to_numpy() for name in names}
+    numbers = {name: about[name] for name in NUMBERS}
+    return Statistics(disc, trend, table=table[0] + 1j * table[1], **arrays, **numbers)

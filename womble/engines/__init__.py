@@ -95,7 +95,7 @@ def choose_engine(
 
     reason = "as asked" if name == "spectral" else f"n = {n} is more than {DENSE_LIMIT}"
     engine, described = spectral_engine(
-        kernel, trend, coords, values, plausible, covariate_terms(data), elsewhere
+        kernel, trend, coords, values, plausible, covariate_terms(data), data.weights, elsewhere
     )
     return engine, f"spectral ({described}): {reason}"
 
@@ -120,7 +120,6 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
         "anisotropic=True": anisotropic,
         "gradient_data": data.slopes is not None,
         "measurement_sd": data.measurement_sd is not None,
-        "weights": data.weights is not None,
     }
     for what, is_asked in asked.items():
         if is_asked:

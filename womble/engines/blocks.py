@@ -61,6 +61,7 @@ def independent_blocks(
     coords: FloatArray,
     values: FloatArray,
     covariates: CovariateTerms | None = None,
+    weights: FloatArray | None = None,
 ) -> Blocks:
     """Blocks of the data, always the same for the same data.
 
@@ -69,12 +70,15 @@ def independent_blocks(
     coords, values : array, shape (n, d) and (n,)
         Scaled.
     covariates : CovariateTerms, optional
+    weights : array, shape (n,), optional
+        Number of measurements behind each value.
     """
     rng = np.random.default_rng(0)
 
     def engine(i: np.ndarray) -> DenseEngine:
         terms = None if covariates is None else covariates.at(i)
-        return DenseEngine(kernel, trend, coords[i], values[i], covariates=terms)
+        m = None if weights is None else weights[i]
+        return DenseEngine(kernel, trend, coords[i], values[i], covariates=terms, weights=m)
 
     parts = _halved(coords, np.arange(len(coords)))
     return Blocks(tuple(engine(_kept(coords[part], rng, part)) for part in parts))

@@ -8,7 +8,9 @@ for each plausible theta,
 
 that is, data tell next to nothing of the waves left out, and these are little of the field. The
 first is the stronger with many data: a captured variance of 0.99999 alone can still shift the mean
-of a second derivative by a tenth of its sd.
+of a second derivative by a tenth of its sd. A value that is the mean of m measurements counts m
+times in the density, and :math:`m \mathrm{Var}(\text{tail}) \le 10^{-2} \tau^2` is asked for as
+well: the tail's part in its noise may then be divided by m with the rest.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ ROOM = 0.2
 # What data may say of a wave left out, and the variance that all of these may have.
 LEAST_SIGNAL = 5e-4
 LEAST_VARIANCE = 1e-4
+# What the tail may have of the noise of a mean of several measurements.
+LEAST_SHARE = 1e-2
 # Frequencies in the disc at most (half of the lattice): paths then hold 4 MB, and a product with
 # the data's density takes 0.1 s.
 MOST_FREQUENCIES = 125_000
@@ -67,7 +71,13 @@ class Resolution:
     signal: float
 
 
-def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: float) -> Resolution:
+def resolve(
+    kernel: Kernel,
+    thetas: Sequence[Theta],
+    box: FloatArray,
+    density: float,
+    heaviest: float = 1.0,
+) -> Resolution:
     """The band for plausible hyperparameters.
 
     Parameters
@@ -78,11 +88,13 @@ def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: f
         Corners of the box of the data, in scaled coordinates.
     density : float
         Data per unit of area where they are densest.
+    heaviest : float
+        Most measurements that a value is the mean of.
 
     Raises
     ------
     ValueError
-        If there is no noise.
+        If there is no noise, or too little for means of so many measurements.
     """
     if min(theta.noise_sd for theta in thetas) <= 0:
         raise ValueError(
@@ -103,7 +115,15 @@ def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: f
         )
     )
     most = _affordable(period)
-    radius = min(max(_radius(kernel, theta, d, density) for theta in thetas), most)
+    wanted = max(_radius(kernel, theta, d, density, heaviest) for theta in thetas)
+    radius = min(wanted, most)
+    shares = [heaviest * tail_share(kernel, theta, d, radius) for theta in thetas]
+    if heaviest > 1 and max(shares) > 2 * LEAST_SHARE:
+        raise ValueError(
+            f"the spectral engine cannot have values that are means of {heaviest:g} measurements "
+            "with so little noise: it would need too many waves. Cap `weights`, or use "
+            "engine='dense'."
+        )
     disc = Disc((low + high) / 2, period, radius)
     captured = [
         min(captured_share(kernel, disc, theta, k) for theta in thetas) for k in range(order + 1)
@@ -141,7 +161,15 @@ def signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) 
     return float(density / theta.noise_sd**2 * S)
 
 
-def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
+def tail_share(kernel: Kernel, theta: Theta, d: int, radius: float) -> float:
+    """Variance of the waves beyond a radius, over that of the noise of one measurement."""
+    return sum(
+        scale.amplitude**2 * float(part.spectral_moment(radius * scale.lengthscale, d, 0))
+        for part, scale in parts(kernel, theta.scales)
+    ) / (theta.noise_sd**2)
+
+
+def _radius(kernel: Kernel, theta: Theta, d: int, density: float, heaviest: float) -> float:
     """Where the spectrum has fallen far enough at `theta`."""
     # Where each component has lost as much, so has their sum.
     by_variance = max(
@@ -150,9 +178,12 @@ def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
     )
 
     def excess(log_radius: float) -> float:
-        told = signal(kernel, theta, d, density, np.exp(log_radius))
+        told = signal(kernel, theta, d, density, np.exp(log_radius)) / LEAST_SIGNAL
+        if heaviest > 1:
+            share = heaviest * tail_share(kernel, theta, d, np.exp(log_radius))
+            told = max(told, share / LEAST_SHARE)
         # A squared exponential's spectrum may be 0 in double precision.
-        return np.log(max(told, 1e-300)) - np.log(LEAST_SIGNAL)
+        return np.log(max(told, 1e-300))
 
     start = np.log(by_variance)
     if excess(start) <= 0:
@@ -160,7 +191,9 @@ def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
     return float(np.exp(brentq(excess, start, start + np.log(1e6), xtol=1e-3)))
 
 
-def peak_density(coords: FloatArray, count: int | None = None) -> float:
+def peak_density(
+    coords: FloatArray, count: int | None = None, weights: FloatArray | None = None
+) -> float:
     """Data per unit of area where they are densest, by a coarse histogram.
 
     Of a sample histograms of several widths: the finer ones see smaller clusters, and count for as
@@ -172,18 +205,20 @@ def peak_density(coords: FloatArray, count: int | None = None) -> float:
         All data, or a sample of them.
     count : int, optional
         Number of data, if these are a sample.
+    weights : array, shape (n,), optional
+        How often each of the data counts.
     """
     n = len(coords)
     if count is None or count == n:
-        return _densest(coords, PER_CELL, 0.0)
-    return count / n * max(_densest(coords, size, SURE) for size in SAMPLED_PER_CELL)
+        return _densest(coords, PER_CELL, 0.0, weights)
+    return count / n * max(_densest(coords, size, SURE, weights) for size in SAMPLED_PER_CELL)
 
 
-def _densest(coords: FloatArray, per_cell: float, sure: float) -> float:
+def _densest(coords: FloatArray, per_cell: float, sure: float, weights: FloatArray | None) -> float:
     """Data per unit of area in the fullest cell, less `sure` standard errors of its count."""
     n, d = coords.shape
     low, sides = coords.min(axis=0), np.ptp(coords, axis=0)
     cells = np.maximum(1, np.floor(sides / (np.prod(sides) * per_cell / n) ** (1 / d))).astype(int)
     index = np.minimum(((coords - low) / sides * cells).astype(int), cells - 1)
-    most = np.bincount(np.ravel_multi_index(tuple(index.T), cells)).max()
+    most = np.bincount(np.ravel_multi_index(tuple(index.T), cells), weights).max()
     return float((most - sure * np.sqrt(most)) * np.prod(cells) / np.prod(sides))

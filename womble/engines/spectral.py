@@ -124,6 +124,9 @@ class SpectralEngine:
         What stands for the likelihood where there are too many features for a dense one.
     covariates : CovariateTerms, optional
         Without a design where the data are not at hand.
+    weights : array, shape (n,), optional
+        Number m of measurements behind each value. That the tail's variance is then divided by m
+        too errs by at most `resolution.LEAST_SHARE` of any value's noise.
     """
 
     kernel: Kernel
@@ -132,6 +135,7 @@ class SpectralEngine:
     coords: FloatArray | None
     blocks: Likelihood | None = None
     covariates: CovariateTerms | None = None
+    weights: FloatArray | None = None
 
     @property
     def band(self) -> dict[str, list]:
@@ -210,6 +214,7 @@ class SpectralEngine:
         u = whitener.T @ (whitener @ Wr) / t
         rest = stats.squares - u @ Wr
         value = -0.5 * (rest / t + log_determinant + stats.count * np.log(2 * np.pi * t))
+        value += 0.5 * stats.log_weights
         variance = np.einsum("ij,ij->j", whitener, whitener)  # diagonal of A^-1
         by_log = 0.5 * (u**2 - 1 + variance)[stats.trend_size :].reshape(-1, 2).sum(axis=1)
         trace = (stats.count - np.sum(1 - variance)) / t
@@ -250,6 +255,8 @@ class SpectralEngine:
             if self.covariates is not None:
                 basis = np.concatenate([basis, self.covariates.design[rows]], axis=1)
             z = rng.standard_normal((1, len(part)))
+            if self.weights is not None:
+                z *= np.sqrt(self.weights[rows])
             total += feature_sums(stats.disc, basis, part, z, NOISE_PRECISION)[0]
         return total
 

@@ -49,6 +49,7 @@ def spectral_engine(
     values: FloatArray,
     plausible: Callable[[Engine], Sequence[Theta]],
     covariates: CovariateTerms | None = None,
+    weights: FloatArray | None = None,
     elsewhere: Elsewhere | None = None,
 ) -> tuple[SpectralEngine, str]:
     """The engine, and its band and likelihood in words.
@@ -61,6 +62,8 @@ def spectral_engine(
         See `womble.engines.choose_engine`.
     covariates : CovariateTerms, optional
         Of these rows.
+    weights : array, shape (n,), optional
+        Number of measurements behind each of these values.
     elsewhere : Elsewhere, optional
         All of the data, where `coords` and `values` are a sample.
 
@@ -79,12 +82,14 @@ def spectral_engine(
             f"the spectral engine takes data on a line or in the plane; these have "
             f"{coords.shape[1]} coordinates. Use engine='dense' on at most some thousand data."
         )
-    blocks = independent_blocks(kernel, trend, coords, values, covariates)
+    blocks = independent_blocks(kernel, trend, coords, values, covariates, weights)
     box = np.stack([coords.min(axis=0), coords.max(axis=0)])
     count = len(coords)
     if elsewhere is not None:
         box, count = elsewhere.box, elsewhere.count
-    found = resolve(kernel, plausible(blocks), box, peak_density(coords, count))
+    heaviest = 1.0 if weights is None else float(weights.max())
+    density = peak_density(coords, count, weights)
+    found = resolve(kernel, plausible(blocks), box, density, heaviest)
     if found.signal > 2 * LEAST_SIGNAL:
         warn(
             f"the band is limited to {len(found.disc.numbers):,} frequencies; data still tell of "
@@ -97,8 +102,8 @@ def spectral_engine(
         engine = from_sums(kernel, statistics, found.domain, coords, values, covariates)
         return engine, described(engine, found)
     design = None if covariates is None else covariates.design
-    statistics = Statistics.of(found.disc, trend, coords, values, design=design)
-    engine = SpectralEngine(kernel, statistics, found.domain, coords, blocks, covariates)
+    statistics = Statistics.of(found.disc, trend, coords, values, design=design, weights=weights)
+    engine = SpectralEngine(kernel, statistics, found.domain, coords, blocks, covariates, weights)
     return engine, described(engine, found)
 
 
@@ -109,17 +114,19 @@ def again(
     values: FloatArray,
     band: Mapping[str, Any],
     covariates: CovariateTerms | None = None,
+    weights: FloatArray | None = None,
 ) -> SpectralEngine:
     """The engine of a `SpectralEngine.band` that was kept, for the same data."""
     disc = Disc(np.array(band["centre"]), np.array(band["period"]), band["radius"])
     design = None if covariates is None else covariates.design
     return SpectralEngine(
         kernel,
-        Statistics.of(disc, trend, coords, values, design=design),
+        Statistics.of(disc, trend, coords, values, design=design, weights=weights),
         np.array(band["domain"]),
         coords,
-        independent_blocks(kernel, trend, coords, values, covariates),
+        independent_blocks(kernel, trend, coords, values, covariates, weights),
         covariates,
+        weights,
     )
 
 

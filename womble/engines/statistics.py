@@ -4,6 +4,9 @@ With the features :math:`F = [H, X, \Phi]` of trend, covariates and field, the v
 vectors z of unit normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on
 hyperparameters, and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves
 at the differences and sums of two frequencies: a table of twice the band's sides.
+
+A value that is the mean of m measurements has the noise of one over m: its row and its value are
+multiplied by :math:`m^{1/2}`, and so m counts in all of the sums.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ class Statistics:
         F'y.
     squares : float
         y'y.
+    log_weights : float
+        Sum of log m: 0 for single measurements.
     noise : array, shape (S, k + 2 K)
         F'z for S independent vectors of unit noise: what paths need of data that are no longer
         at hand. S is 0 where the data are kept, as paths then draw noise of their own.
@@ -59,6 +64,7 @@ class Statistics:
     trend_rows: FloatArray
     values: FloatArray
     squares: float
+    log_weights: float
     noise: FloatArray
 
     @classmethod
@@ -70,6 +76,7 @@ class Statistics:
         values: FloatArray,
         *,
         design: FloatArray | None = None,
+        weights: FloatArray | None = None,
         noise: NoiseStreams | None = None,
         rows: np.ndarray | None = None,
     ) -> Statistics:
@@ -85,6 +92,8 @@ class Statistics:
             Scaled.
         design : array, shape (n, q), optional
             Standardised covariates.
+        weights : array, shape (n,), optional
+            Number m of measurements behind each value.
         noise : NoiseStreams, optional
         rows : int array, shape (n,), optional
             Numbers of the rows, ascending, that noise goes by; by default from 0.
@@ -92,7 +101,8 @@ class Statistics:
         q = 0 if design is None else design.shape[1]
         noise = NoiseStreams(0) if noise is None else noise
         rows = np.arange(len(coords)) if rows is None else rows
-        return cls.empty(disc, trend, q, noise.count).plus(coords, values, design, noise, rows)
+        nothing = cls.empty(disc, trend, q, noise.count)
+        return nothing.plus(coords, values, design, noise, rows, weights)
 
     @classmethod
     def empty(cls, disc: Disc, trend: Trend, covariates: int, vectors: int) -> Statistics:
@@ -101,7 +111,7 @@ class Statistics:
         size = k + disc.size
         table = np.zeros([4 * m + 1 for m in disc.torus.modes], dtype=complex)
         noise = np.zeros((vectors, size))
-        return cls(disc, trend, 0, table, np.zeros((k, size)), np.zeros(size), 0.0, noise)
+        return cls(disc, trend, 0, table, np.zeros((k, size)), np.zeros(size), 0.0, 0.0, noise)
 
     def plus(
         self,
@@ -110,39 +120,45 @@ class Statistics:
         design: FloatArray | None,
         noise: NoiseStreams,
         rows: np.ndarray,
+        weights: FloatArray | None = None,
     ) -> Statistics:
         """With more rows; the arrays of these sums become those of the result.
 
         Parameters are those of `of`.
         """
+        m = np.ones(len(coords)) if weights is None else weights
         for c in chunks(len(coords)):
             H = self.trend.jets(coords[c], 0)[:, 0]
             basis = H if design is None else np.concatenate([H, design[c]], axis=1)
-            self._add(coords[c], values[c], basis, noise, rows[c])
-        squares = self.squares + float(values @ values)
-        return replace(self, count=self.count + len(coords), squares=squares)
+            self._add(coords[c], values[c], m[c], basis, noise, rows[c])
+        return replace(
+            self,
+            count=self.count + len(coords),
+            squares=self.squares + float(m @ values**2),
+            log_weights=self.log_weights + float(np.log(m).sum()),
+        )
 
     def _add(
         self,
         coords: FloatArray,
         values: FloatArray,
+        weights: FloatArray,
         basis: FloatArray,
         noise: NoiseStreams,
         rows: np.ndarray,
     ) -> None:
         """Add rows to the arrays. A vector of noise may take 4 MB: they are never held twice."""
         disc, k = self.disc, self.trend_size
-        vectors = np.concatenate([basis.T, values[None]])
+        vectors = weights * np.concatenate([basis.T, values[None]])
         sums = feature_sums(disc, basis, coords, vectors, PRECISION)
         self.trend_rows[:] += sums[:k]
         self.values[:] += sums[k]
         modes = tuple(2 * m for m in disc.torus.modes)
-        ones = np.ones((1, len(coords)), dtype=complex)
-        self.table[:] += wave_sums(disc, coords, ones, modes, PRECISION)[0]
+        self.table[:] += wave_sums(disc, coords, weights[None], modes, PRECISION)[0]
         if noise.count:
             features = FeatureSums(disc, basis, coords, TOGETHER, NOISE_PRECISION)
             for group in noise.groups:
-                self.noise[group] += features.of(noise.of(group, rows))
+                self.noise[group] += features.of(np.sqrt(weights) * noise.of(group, rows))
 
     def merged(self, other: Statistics) -> Statistics:
         """The statistics of both data sets together.
@@ -174,6 +190,7 @@ class Statistics:
             self.trend_rows + other.trend_rows,
             self.values + other.values,
             self.squares + other.squares,
+            self.log_weights + other.log_weights,
             self.noise + other.noise,
         )
 
@@ -201,6 +218,7 @@ class Statistics:
             trend_rows=self.trend_rows,
             values=self.values,
             squares=self.squares,
+            log_weights=self.log_weights,
             noise=self.noise,
         )
 
@@ -216,6 +234,7 @@ class Statistics:
                 int(file["count"]),
                 *(file[name] for name in names),
                 float(file["squares"]),
+                float(file["log_weights"]),
                 file["noise"],
             )
 

@@ -43,7 +43,7 @@ class Fitted:
     inference: str = "given hyperparameters"
 
     def __repr__(self) -> str:
-        name, n = self.data.field_name(), len(self.data.values)
+        name, n = self.data.field_name(), self.data.count
         lines = [f"{type(self).__name__} of {name}, n = {n}: {self.kernel!r}, {self.trend} trend"]
         medians = self.draws[[*self.layout.names]].median()
         numbers = (f"{label} {float(medians[label]):.4g}" for label in self.layout.names)
