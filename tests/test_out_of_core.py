@@ -89,11 +89,26 @@ def test_fields_are_those_of_the_data_in_memory(stored, in_memory):
     for name in ("origin", "length", "offset", "scale"):
         ours, theirs = (getattr(post.data.scaling, name) for post in (stored, in_memory))
         npt.assert_allclose(ours, theirs, rtol=1e-12)
-    # The same band and the same sums; second derivatives lose three digits to cancellation.
-    assert_close(mean_of(stored), mean_of(in_memory), 1e-9)
+    # The same sample, and so the same blocks for the hyperparameters.
+    (theta,) = in_memory.ensemble("surface", None, RNG).thetas
+    ours, theirs = (post._engine.log_likelihood(theta)[0] for post in (stored, in_memory))
+    npt.assert_allclose(ours, theirs, rtol=1e-10)
+    # The same band and sums; conjugate gradients, good to 1e-4 sds, make more of rounding.
+    assert_close(mean_of(stored), mean_of(in_memory), 1e-6)
     columns = ["mean", "sd", "q025", "q50", "q975"]
     ours, theirs = (post.coefficients()[columns] for post in (stored, in_memory))
-    npt.assert_allclose(ours, theirs, rtol=1e-8)
+    npt.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("trend", ["none", "constant", "linear", "quadratic"])
+def test_trends_and_logarithms_too(folder, iterative, trend):
+    table = TABLE.iloc[:2500].assign(z=lambda t: np.exp(t["z"]))
+    model, options = wb.FieldModel(trend=trend), GIVEN | {"transform": "log"}
+    ours = model.condition(dd.from_pandas(table, npartitions=3, sort=False), "z", **options)
+    theirs = model.condition(points_of(table), "z", **options)
+    assert ours.data.link_units == theirs.data.link_units
+    npt.assert_allclose(ours.data.scaling.scale, theirs.data.scaling.scale, rtol=1e-12)
+    assert_close(mean_of(ours), mean_of(theirs), 1e-6)
 
 
 def test_covariates_in_the_spectral_engine_are_those_of_the_dense_one():
@@ -187,7 +202,7 @@ def test_neither_files_nor_workers_matter(stored, tmp_path, monkeypatch, files, 
     assert len(points.source.parts) >= files
     assert_same_sums(other, stored)
     npt.assert_array_equal(other.data.coords, stored.data.coords)
-    assert_close(mean_of(other), mean_of(stored), 1e-9)
+    assert_close(mean_of(other), mean_of(stored), 1e-6)
 
 
 @pytest.mark.parametrize("partitions", [1, 5])
@@ -366,7 +381,7 @@ def test_rows_that_lack_something_are_dropped_and_counted(iterative):
     complete = points_of(table.dropna(subset=["y", "z", "depth"]))
     exact = condition(complete, covariates=["depth"])
     assert ours.data.count == len(complete)
-    assert_close(mean_of(ours), mean_of(exact), 1e-9)
+    assert_close(mean_of(ours), mean_of(exact), 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def fit(
         data,
         model.anisotropic,
         lambda part: plausible_thetas(part, Layout.of(kernel), data, priors),
-        Pass.over(data, trend),
+        Pass.over(data, trend, progress),
     )
     data = summed(data, chosen)
     found = sample(

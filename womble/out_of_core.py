@@ -77,6 +77,7 @@ class Pass:
         Vectors of noise.
     delivery : int
         See `NoiseStreams`.
+    progress : bool
     """
 
     data: SpatialData
@@ -84,13 +85,15 @@ class Pass:
     scaling: Scaling
     paths: int
     delivery: int = 0
+    progress: bool = False
 
     @classmethod
-    def over(cls, data: SpatialData, trend: Trend) -> Pass | None:
+    def over(cls, data: SpatialData, trend: Trend, progress: bool = False) -> Pass | None:
         """Of data that are not in memory; None of others."""
         if data.whole is None or data.whole.unread is None:
             return None
-        return cls(data, trend, data.scaling, data.whole.unread.points.paths)
+        paths = data.whole.unread.points.paths
+        return cls(data, trend, data.scaling, paths, progress=progress)
 
     @property
     def count(self) -> int:
@@ -110,7 +113,8 @@ class Pass:
         paths = 0 if in_one_factor(trend_size + disc.size) else self.paths
         noise, starts = NoiseStreams(paths, self.delivery), unread.starts
         part = SumPart(unread.rows, columns, self.scaling, disc, self.trend, noise, starts)
-        return unread.points.source.fold(part, Statistics.merged, unread.rows.columns)
+        label = "sums over the data" if self.progress else ""
+        return unread.points.source.fold(part, Statistics.merged, unread.rows.columns, label)
 
 
 def summed(data: SpatialData, engine: Engine) -> SpatialData:

@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
@@ -73,10 +74,12 @@ class Source(Protocol):
         function: PartFunction[Result],
         merge: Callable[[Result, Result], Result],
         columns: Sequence[str],
+        label: str = "",
     ) -> Result:
         """The results of all parts, merged with their neighbours.
 
-        Both functions are sent to other processes where the source is spread over them.
+        Both functions are sent to other processes where the source is spread over them. With a
+        label a bar shows how far it is, where the source is read here.
         """
         ...
 
@@ -154,15 +157,15 @@ class ParquetSource:
         function: PartFunction[Result],
         merge: Callable[[Result, Result], Result],
         columns: Sequence[str],
+        label: str = "",
     ) -> Result:
         """See `Source.fold`: in threads, a few parts at a time."""
         if not self.parts:
             raise ValueError(f"{self.path!r} holds no rows. Give a data set with points.")
-        results = in_turn(lambda i: function(i, self._chunks(i, columns)), range(len(self.parts)))
-        total = next(results)
-        for result in results:
-            total = merge(total, result)
-        return total
+        numbers = range(len(self.parts))
+        results = in_turn(lambda i: function(i, self._chunks(i, columns)), numbers)
+        bar = {"total": len(numbers), "disable": not label, "transient": True}
+        return reduce(merge, track(results, description=label, **bar))
 
     def _chunks(self, part: int, columns: Sequence[str]) -> Iterator[Chunk]:
         from pyarrow.parquet import ParquetFile
@@ -232,6 +235,7 @@ class DaskSource:
         function: PartFunction[Result],
         merge: Callable[[Result, Result], Result],
         columns: Sequence[str],
+        label: str = "",
     ) -> Result:
         """See `Source.fold`: a task a partition, on whatever scheduler dask has."""
         from dask import delayed
@@ -304,6 +308,7 @@ class FrameSource:
         function: PartFunction[Result],
         merge: Callable[[Result, Result], Result],
         columns: Sequence[str],
+        label: str = "",
     ) -> Result:
         """See `Source.fold`."""
         return function(0, iter([_Locate(self.x, self.y, tuple(columns))(self.frame)]))
