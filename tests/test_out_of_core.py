@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import womble as wb
-from womble import point_sources, sample
+from womble import parquet_source, sample
 from womble.engines import spectral, sums
-from womble.point_sources import ParquetSource
+from womble.parquet_source import ParquetSource
 
 N = 6000
 RNG = np.random.default_rng(0)
@@ -193,9 +193,9 @@ def test_there_is_noise_for_so_many_paths(stored):
     ("files", "group", "workers"), [(1, 6000, 1), (7, 150, 2), (4, 1000, 3)], ids=str
 )
 def test_neither_files_nor_workers_matter(stored, tmp_path, monkeypatch, files, group, workers):
-    monkeypatch.setattr(point_sources, "WORKERS", workers)
-    monkeypatch.setattr(point_sources, "PART", 400)
-    monkeypatch.setattr(point_sources, "CHUNK", 333)
+    monkeypatch.setattr(parquet_source, "WORKERS", workers)
+    monkeypatch.setattr(parquet_source, "PART", 400)
+    monkeypatch.setattr(parquet_source, "CHUNK", 333)
     monkeypatch.setattr(sums, "CHUNK", 128)
     points = wb.open_points(write(TABLE, tmp_path, files, group), paths=20)
     other = condition(points, covariates=COVARIATES)
@@ -329,7 +329,7 @@ def test_they_come_back_from_a_file(sampled, stored, tmp_path):
 def test_files_are_read_in_row_groups(folder, monkeypatch):
     source = ParquetSource(str(folder), "x", "y")
     assert [groups for _, groups in source.parts] == [[0, 1, 2]] * 3
-    monkeypatch.setattr(point_sources, "PART", 700)
+    monkeypatch.setattr(parquet_source, "PART", 700)
     source = ParquetSource(str(folder), "x", "y")
     assert [groups for _, groups in source.parts] == [[0], [1], [2]] * 3
 

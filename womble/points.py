@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from womble.point_sources import DaskSource, FrameSource, ParquetSource, Source
+from womble.dask_source import DaskSource
+from womble.parquet_source import ParquetSource
+from womble.point_sources import FrameSource, Source
 from womble.readers import coordinate_units as units_of
 from womble.readers import require_planar
 
@@ -141,11 +143,12 @@ def _crs(given: Any, stated: pyproj.CRS | None) -> pyproj.CRS | None:
 def is_dask_frame(data: Any) -> bool:
     """Whether `data` is a dask DataFrame, without importing dask."""
     module = type(data).__module__.split(".")[0]
-    return module in ("dask", "dask_expr", "dask_geopandas") and hasattr(data, "to_delayed")
+    ours = module in ("dask", "dask_expr", "dask_geopandas")
+    return ours and hasattr(data, "to_delayed") and hasattr(data, "columns")
 
 
 def as_points(data: Any) -> Points | None:
     """Points, or a dask DataFrame as such; None of anything else."""
     if isinstance(data, Points):
         return data
-    return open_points(data) if is_dask_frame(data) and hasattr(data, "columns") else None
+    return open_points(data) if is_dask_frame(data) else None

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from scipy.fft import irfftn, next_fast_len, rfftn
@@ -203,40 +202,6 @@ class Statistics:
             f"{self.trend_size - self.trend.size(len(self.disc.period))} covariates; "
             f"{len(self.noise)} noise vectors)"
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write all of it to a NumPy archive that `Statistics.load` reads."""
-        disc = self.disc
-        np.savez(
-            path,
-            centre=disc.centre,
-            period=disc.period,
-            radius=disc.radius,
-            trend=self.trend.name,
-            count=self.count,
-            table=self.table,
-            trend_rows=self.trend_rows,
-            values=self.values,
-            squares=self.squares,
-            log_weights=self.log_weights,
-            noise=self.noise,
-        )
-
-    @classmethod
-    def load(cls, path: str | Path) -> Statistics:
-        """Read what `save` wrote."""
-        with np.load(path) as file:
-            disc = Disc(file["centre"], file["period"], float(file["radius"]))
-            names = ("table", "trend_rows", "values")
-            return cls(
-                disc,
-                Trend(str(file["trend"])),
-                int(file["count"]),
-                *(file[name] for name in names),
-                float(file["squares"]),
-                float(file["log_weights"]),
-                file["noise"],
-            )
 
     # -- F'F -----------------------------------------------------------------------------------
 
