@@ -123,6 +123,12 @@ def test_covariates_in_the_spectral_engine_are_those_of_the_dense_one():
     sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     assert np.abs((m - mean) / sd).max() < 0.02
     npt.assert_allclose(np.sqrt(np.diagonal(V, axis1=1, axis2=2)), sd, rtol=0.02)
+    held_out = points_of(TABLE.iloc[500:540])
+    ours, theirs = (post.check(held_out).observations for post in (spectral_one, dense))
+    npt.assert_allclose(ours["mean"], theirs["mean"], atol=0.01 * theirs["sd"].min())
+    npt.assert_allclose(ours["sd"], theirs["sd"], rtol=0.01)
+    made = spectral_one.replicates(samples=40, rng=1, progress=False)
+    assert np.corrcoef(made.mean("draw"), some["z"])[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("target", ["total", "covariates"])
@@ -288,7 +294,9 @@ def test_what_needs_the_data_says_so(sampled, folder):
         sampled.check()
     with pytest.raises(ValueError, match=r"cross_validate\(\) needs the dense engine"):
         sampled.cross_validate()
-    with pytest.raises(ValueError, match=r"`held_out` must be in memory; these are 6000 rows"):
+    with pytest.raises(ValueError, match=r"replicates\(\) needs the data in memory; of these 6000"):
+        sampled.predictive_check()
+    with pytest.raises(TypeError, match=r"`held_out` must be in memory; .* a random subset"):
         sampled.check(wb.open_points(folder))
     with pytest.raises(TypeError, match=r"must be in memory; .* Grid.from_data\(post.data"):
         wb.Grid.from_data(wb.open_points(folder))

@@ -15,7 +15,7 @@ MINIMUM_LOCATIONS = 10
 COLLINEAR_TOLERANCE = 1e-6
 
 
-def warn_dropped(dropped: int, rows: int, reason: str) -> None:
+def warn_of_dropped(dropped: int, rows: int, reason: str) -> None:
     """Say that so many of `rows` were left out."""
     if dropped:
         have, were = ("has", "was") if dropped == 1 else ("have", "were")

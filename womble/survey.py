@@ -23,7 +23,7 @@ from womble.data_checks import (
     require_spread,
     require_varying,
     warn_degrees,
-    warn_dropped,
+    warn_of_dropped,
 )
 from womble.moments import Moments
 from womble.point_sources import Chunk, numbers
@@ -227,7 +227,7 @@ def require_usable(found: Survey, value: str) -> None:
     total, kept = sum(found.rows), sum(found.rows) - int(found.missing.sum())
     reasons = ("no location", f"a missing value in {value!r}", "a missing covariate")
     for dropped, reason in zip(found.missing.tolist(), reasons, strict=True):
-        warn_dropped(dropped, total, reason)
+        warn_of_dropped(dropped, total, reason)
     if kept == 0:
         raise ValueError(f"none of {total} rows is complete. Give data with locations and values.")
     for infinite, what in zip(found.wrong, ("coordinates", f"values of {value!r}"), strict=False):

@@ -65,6 +65,10 @@ class Series:
                 out[tile] += tail.jets(points[tile], order)
         return out
 
+    def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
+        """See `Path.at_sites`."""
+        return self.jets(points, 0)[:, 0] + design @ self.trend_weights[-design.shape[1] :]
+
 
 @dataclass(frozen=True, eq=False)
 class SpectralConditional:
@@ -112,6 +116,24 @@ class SpectralConditional:
     def _terms(self) -> Terms:
         """What the target has of trend and covariates."""
         return Terms(self.engine.statistics.trend, self.engine.covariates, self.target)
+
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        stats, mean, variance = self.engine.statistics, np.empty(len(points)), np.empty(len(points))
+        step = max(1, BLOCK_ENTRIES // max(len(self.precision.sds), 2 * TAIL_WAVES))
+        for start in range(0, len(points), step):
+            b = slice(start, start + step)
+            basis = stats.trend.jets(points[b], 0)[:, 0]
+            if design is not None:
+                basis = np.concatenate([basis, design[b]], axis=1)
+            rows = np.concatenate([basis, stats.disc.jets(points[b], 0)[:, 0]], axis=1)
+            mean[b] = rows @ self.weights
+            rows *= self.precision.sds
+            variance[b] = self._covariance(rows[:, None])[:, 0, 0]
+            variance[b] += np.sum(self._tail_features(points[b], 0)[:, 0] ** 2, axis=1)
+        return mean, variance
 
     def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.coefficient_law`."""

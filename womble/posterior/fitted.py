@@ -233,6 +233,13 @@ class Fitted:
                 f"{self.data.response.stated}."
             )
 
+    def _require_in_memory(self, what: str) -> None:
+        if self.data.whole is not None:
+            raise ValueError(
+                f"{what} needs the data in memory; of these {self.data.count} rows only a sample "
+                "is. Use it on a fit to a subset."
+            )
+
     def _require_plane(self, what: str) -> None:
         if self._dimension != 2:
             remedy = "Use jet_moments(points) for derivatives at points."
