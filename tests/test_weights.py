@@ -117,6 +117,13 @@ def test_the_spectral_engine_weighs_as_the_dense_one(features, monkeypatch):
     npt.assert_allclose(m / sd, mean / sd, atol=0.02)
     # 36 sds of 100 paths, with errors of (1 / 200)^(1/2).
     npt.assert_allclose(s, sd, rtol=0.02 if features > 10 else 4.5 / np.sqrt(200))
+
+
+def test_the_spectral_likelihood_weighs_as_the_dense_one():
+    dense, ours = (
+        MODEL.condition((MANY, LEVEL), weights=TIMES, engine=engine, **GIVEN)
+        for engine in ("dense", "spectral")
+    )
     (theta,) = ours.ensemble("surface", None, RNG).thetas
     value, gradient = ours._engine.marginal_likelihood(theta)
     exact, slope = dense._engine.log_likelihood(theta)
