@@ -4,10 +4,10 @@ import numpy as np
 import numpy.testing as npt
 import pandas as pd
 
-from womble import sample
+from womble import row_sample
 from womble.engines.noise_streams import ROWS, TOGETHER, NoiseStreams
 from womble.moments import Moments
-from womble.sample import Sample, scrambled
+from womble.row_sample import Sample, scrambled
 
 
 def test_numbers_go_by_row_and_vector_alone():
@@ -37,7 +37,7 @@ def test_noise_is_unit_normal_and_independent():
 
 
 def test_a_sample_is_the_same_whatever_the_parts(monkeypatch):
-    monkeypatch.setattr(sample, "SAMPLE", 40)
+    monkeypatch.setattr(row_sample, "SAMPLE", 40)
     rng = np.random.default_rng(0)
     columns, table = rng.standard_normal((500, 3)), pd.DataFrame({"a": np.arange(500)})
 

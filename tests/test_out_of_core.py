@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import womble as wb
-from womble import parquet_source, sample
+from womble import parquet_source, row_sample
 from womble.engines import spectral, sums
 from womble.parquet_source import ParquetSource
 
@@ -91,7 +91,7 @@ def test_fields_are_those_of_the_data_in_memory(stored, in_memory):
         npt.assert_allclose(ours, theirs, rtol=1e-12)
     # The same sample, and so the same blocks for the hyperparameters.
     (theta,) = in_memory.ensemble("surface", None, RNG).thetas
-    ours, theirs = (post._engine.log_likelihood(theta)[0] for post in (stored, in_memory))
+    ours, theirs = (post._engine.log_likelihood_value(theta) for post in (stored, in_memory))
     npt.assert_allclose(ours, theirs, rtol=1e-10)
     # The same band and sums; conjugate gradients, good to 1e-4 sds, make more of rounding.
     assert_close(mean_of(stored), mean_of(in_memory), 1e-6)
@@ -257,7 +257,7 @@ def test_few_points_go_to_the_dense_engine(tmp_path):
 @pytest.fixture(scope="module")
 def sampled(folder, iterative):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "SAMPLE", 900)
+        patch.setattr(row_sample, "SAMPLE", 900)
         return condition(wb.open_points(folder, paths=20))
 
 
@@ -303,13 +303,13 @@ def test_what_needs_the_data_says_so(sampled, folder):
 
 
 def test_the_dense_engine_needs_all_of_them(folder, monkeypatch):
-    monkeypatch.setattr(sample, "SAMPLE", 900)
+    monkeypatch.setattr(row_sample, "SAMPLE", 900)
     with pytest.raises(ValueError, match=r"dense engine needs all data in memory; these are 6000"):
         wb.FieldModel().condition(wb.open_points(folder), "z", engine="dense", **GIVEN)
 
 
 def test_hyperparameters_come_from_the_sample(folder, iterative, monkeypatch):
-    monkeypatch.setattr(sample, "SAMPLE", 200)
+    monkeypatch.setattr(row_sample, "SAMPLE", 200)
     options = {"inference": "map", "engine": "spectral", "rng": 1, "progress": False}
     post = wb.FieldModel().fit(wb.open_points(folder, paths=4), "z", **options)
     assert "likelihood of 200 data in blocks: 1" in post.engine

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import womble as wb
-from womble import sample
+from womble import row_sample
 from womble.engines import spectral
 
 N = 5000
@@ -85,7 +85,7 @@ def test_it_can_be_kept_and_go_on(yesterday, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:the data have become so dense")
 def test_the_sample_is_of_both(monkeypatch):
-    monkeypatch.setattr(sample, "SAMPLE", 1000)
+    monkeypatch.setattr(row_sample, "SAMPLE", 1000)
     monkeypatch.setattr("womble.update.SAMPLE", 1000)
     right = TODAY.assign(x=1000 + 0.1 * TODAY["x"])
     both = condition(YESTERDAY).update(right)

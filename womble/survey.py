@@ -28,7 +28,7 @@ from womble.data_checks import (
 from womble.moments import Moments
 from womble.point_sources import Chunk, numbers
 from womble.points import Points
-from womble.sample import Sample
+from womble.row_sample import Sample
 from womble.spatial_data import SpatialData
 from womble.whole import Unread, Whole
 

@@ -13,7 +13,7 @@ from womble.engines.resolution import LEAST_SIGNAL, peak_density, signal
 from womble.engines.spectral import SpectralEngine
 from womble.out_of_core import Pass, summed
 from womble.points import Points, open_points
-from womble.sample import SAMPLE, Sample
+from womble.row_sample import SAMPLE, Sample
 from womble.spatial_data import SpatialData, require_same_crs
 from womble.survey import Rows, Survey, SurveyPart, require_usable, whole_of
 from womble.trend import Trend
