@@ -140,7 +140,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
 
         Parameters
         ----------
-        more : Points, dask DataFrame or GeoDataFrame
+        more : Points, or what `womble.open_points` takes
             With the columns of the data before, in the same CRS; within a fifth of the data's side
             around them.
 
