@@ -24,6 +24,7 @@ _HOMES = {
     "load": "womble.storage",
     "open_points": "womble.points",
     "write_geotiff": "womble.raster",
+    "write_zarr": "womble.zarr_store",
 }
 _MODULES = ("datasets", "plot")
 
