@@ -60,7 +60,7 @@ class Display(Fitted):
     def _repr_html_(self) -> str:
         """Model, engine and hyperparameters as a table, for notebooks."""
         data, table = self.data, self.summary()
-        title = f"{type(self).__name__} of {data.field_name()}, n = {len(data.values):,}"
+        title = f"{type(self).__name__} of {data.field_name()}, n = {data.count:,}"
         facts = {
             "kernel": f"{self.kernel!r}{', anisotropic' if self.layout.anisotropic else ''}",
             "trend": self.trend,

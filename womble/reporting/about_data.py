@@ -23,7 +23,7 @@ def data_section(findings: Findings) -> Section:
     what, units = data.value_name, data.value_units
     rows = [
         [cell("response"), cell(f"{what}, {_in_words(units)}")],
-        [cell("observations"), cell(Number("data.n", len(data.values)))],
+        [cell("observations"), cell(Number("data.n", data.count))],
         [cell("distinct sites"), cell(Number("data.sites", len(np.unique(coords, axis=0))))],
         [
             cell("smallest, median, largest value"),
@@ -39,6 +39,9 @@ def data_section(findings: Findings) -> Section:
             cell(Number("data.diameter", domain_diameter(coords)), f" {unit}"),
         ],
     ]
+    if data.whole is not None:
+        sample = Number("data.sample", len(data.values))
+        rows.insert(2, [cell("of these in memory, and described here"), cell(sample)])
     if data.transform:
         rows.insert(1, [cell("transform"), cell("natural logarithm")])
     blocks: list[Block] = [Table([], rows, "The data", source)]

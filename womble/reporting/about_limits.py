@@ -116,6 +116,10 @@ def limits_section(findings: Findings) -> Section:
             warning=longest > diameter,
         ),
     ]
+    if data.whole is not None:
+        words = "The data in memory are a sample: their neighbours are farther apart than those of "
+        words += "all data, and what is said of spacing is about the sample."
+        blocks.insert(1, Text([words]))
     if data.coords.shape[1] == 2:
         blocks.append(_edges(findings, longest, unit))
     blocks += [Text([words]) for words in _assumptions(post)]

@@ -17,7 +17,7 @@ def headline(findings: Findings) -> list[Text]:
         told += [" and " if told else "", median]
     unit = f" {units_shown(data.coordinate_units)}".rstrip()
     words = f" observations of {data.name}. Median lengthscale: "
-    first = Text([Number("headline.n", len(data.values)), words, *told, f"{unit}."])
+    first = Text([Number("headline.n", data.count), words, *told, f"{unit}."])
     return [first, *_lines(findings), *_curves(findings)]
 
 
