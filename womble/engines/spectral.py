@@ -16,6 +16,7 @@ regression; Wilson et al. (2021), pathwise conditioning.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -27,7 +28,8 @@ from womble.arrays import FloatArray
 from womble.covariance import parts
 from womble.engines.base import Target
 from womble.engines.disc import Disc, DiscPrior
-from womble.engines.precision import MOST_FACTORED, Precision
+from womble.engines.preconditioner import MOST_FACTORED, Preconditioner
+from womble.engines.precision import Precision
 from womble.engines.series import SpectralConditional
 from womble.engines.statistics import Statistics
 from womble.engines.sums import NOISE_PRECISION, chunks, feature_sums
@@ -35,6 +37,8 @@ from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD
 
+# Vectors of noise in the data that are summed at a time: 30 MB with a chunk of rows.
+NOISE_TOGETHER = 8
 # Features up to which matrices of their size are factored for every draw: a likelihood then takes
 # no longer than the dense engine's at the most data it is meant for.
 DENSE_FEATURES = 2000
@@ -136,10 +140,25 @@ class SpectralEngine:
         return self.statistics.size <= DENSE_FEATURES
 
     @cached_property
-    def gram(self) -> FloatArray:
-        """F'F, or as much of its lowest frequencies as a preconditioner may need."""
-        every = len(self.statistics.disc.numbers)
-        return self.statistics.gram(every if self.closed_form else min(MOST_FACTORED, every))
+    def gram(self) -> FloatArray | None:
+        """F'F; None where it is too large for a factor."""
+        return self.statistics.gram(len(self.statistics.disc.numbers)) if self.closed_form else None
+
+    @cached_property
+    def _preconditioners(self) -> dict[Theta, Preconditioner]:
+        return {}
+
+    def preconditioner(self, theta: Theta) -> Preconditioner:
+        """For all hyperparameters near these; the last one that was asked for is kept."""
+        kept = self._preconditioners
+        if theta not in kept:
+            kept.clear()
+            model = spectrum(self.kernel, theta, self.statistics.disc)
+            made = Preconditioner(
+                self.statistics, self.sds(model.variances), model.noise, MOST_FACTORED
+            )
+            return kept.setdefault(theta, made)  # another thread may have been faster
+        return kept[theta]
 
     def sds(self, variances: FloatArray) -> FloatArray:
         """Prior sds of all features, the trend's first, from variances (K,) of frequencies."""
@@ -181,7 +200,7 @@ class SpectralEngine:
                   \mathrm{tr} K^{-1} = (n - \mathrm{tr}(I - A^{-1})) / t.
         """
         stats, model = self.statistics, spectrum(self.kernel, theta, self.statistics.disc)
-        precision = Precision(stats, self.gram, self.sds(model.variances), model.noise)
+        precision = Precision(stats, self.sds(model.variances), model.noise, self.gram)
         L, info = dpotrf(precision.block().T, lower=1, clean=1, overwrite_a=1)
         if info != 0:
             return -np.inf, np.zeros(len(model.noise_gradient))
@@ -200,22 +219,36 @@ class SpectralEngine:
         by_variance = np.divide(by_log, D, out=np.zeros_like(D), where=D > 0)
         return value, model.gradient @ by_variance + by_noise * model.noise_gradient
 
-    def condition(self, theta: Theta, target: Target = "surface") -> SpectralConditional:
-        """The field given data and hyperparameters."""
+    def condition(
+        self, theta: Theta, target: Target = "surface", near: Theta | None = None
+    ) -> SpectralConditional:
+        """The field given data and hyperparameters.
+
+        Where equations are solved by iteration, with the preconditioner of the hyperparameters
+        `near`: the same for all draws of a posterior, so that it is made once.
+        """
         model = spectrum(self.kernel, theta, self.statistics.disc)
-        precision = Precision(self.statistics, self.gram, self.sds(model.variances), model.noise)
+        precision = Precision(
+            self.statistics,
+            self.sds(model.variances),
+            model.noise,
+            self.gram,
+            None if self.closed_form else self.preconditioner(near or theta),
+        )
         priors = tuple(
             DiscPrior(part, scale, self.domain, self.statistics.disc)
             for part, scale in parts(self.kernel, theta.scales)
         )
         return SpectralConditional(self, precision, priors, target)
 
-    def noise(self, rng: np.random.Generator) -> FloatArray:
-        """F'z for unit normal noise z in the data, shape (k + 2 K,)."""
+    def noise(self, streams: Sequence[np.random.Generator]) -> FloatArray:
+        """F'z for unit normal noise z in the data from each stream, shape (S, k + 2 K)."""
         stats = self.statistics
-        total = np.zeros(stats.size)
-        for rows in chunks(len(self.coords)):
-            part = self.coords[rows]
-            z = rng.standard_normal((1, len(part)))
-            total += feature_sums(stats.disc, stats.trend, part, z, NOISE_PRECISION)[0]
+        total = np.zeros((len(streams), stats.size))
+        for start in range(0, len(streams), NOISE_TOGETHER):
+            some = slice(start, start + NOISE_TOGETHER)
+            for rows in chunks(len(self.coords)):
+                part = self.coords[rows]
+                z = np.stack([rng.standard_normal(len(part)) for rng in streams[some]])
+                total[some] += feature_sums(stats.disc, stats.trend, part, z, NOISE_PRECISION)
         return total
