@@ -14,7 +14,7 @@ from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
 from womble.engines.base import Target
 from womble.engines.disc import DiscPrior, wave_jets
-from womble.engines.fourier import Tail, Torus, derivative_factors
+from womble.engines.fourier import Tail, Torus, derivative_factors, series_jets
 from womble.engines.precision import Equations, Precision
 from womble.functional import Functional
 from womble.trend import Trend
@@ -22,9 +22,6 @@ from womble.trend import Trend
 if TYPE_CHECKING:
     from womble.engines.spectral import SpectralEngine
 
-# Points at which a series is evaluated at a time, and at which the tail's waves are held, 8 MB.
-SERIES_TILE = 131_072
-TAIL_TILE = 8_192
 # Waves that stand for the tail in moments: a quadrature of its covariance.
 TAIL_WAVES = 256
 # Numbers in the largest array of one block of points, 16 MB.
@@ -54,15 +51,9 @@ class Series:
 
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """Jets at `points` (p, d), shape (p, c); see `Path.jets`."""
-        out = np.empty((len(points), jet.size(points.shape[1], order)))
-        for start in range(0, len(points), SERIES_TILE):
-            tile = slice(start, start + SERIES_TILE)
-            out[tile] = self.torus.jets(self.coefficients, points[tile], order)
-            out[tile] += self.trend.jets(points[tile], order) @ self.trend_weights
-        for tail in self.tails:
-            for start in range(0, len(points), TAIL_TILE):
-                tile = slice(start, start + TAIL_TILE)
-                out[tile] += tail.jets(points[tile], order)
+        out = series_jets(self.torus, self.coefficients, self.tails, points, order)
+        if self.trend_weights.any():
+            out += self.trend.jets(points, order) @ self.trend_weights
         return out
 
 
