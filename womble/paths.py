@@ -194,9 +194,7 @@ def batched(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
 
 def shown(results: Iterable[Result], count: int, label: str, progress: bool) -> Iterator[Result]:
     """Results as they come, with a bar where progress is asked for."""
-    yield from track(
-        results, description=label, total=count, disable=not progress, transient=True
-    )
+    yield from track(results, description=label, total=count, disable=not progress, transient=True)
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -112,7 +112,9 @@ def report_lines(lines: object, raster: object, grid: wb.Grid) -> None:
     points = grid.every_point.reshape(-1, 2)
     near = np.abs((points - 0.5) @ NORMAL) < 0.5 / len(grid.x)
     share = raster.to_numpy().ravel()
-    print(f"probability of a boundary in cells on the step: {np.nanmean(share[near]):.2f} on average")
+    print(
+        f"probability of a boundary in cells on the step: {np.nanmean(share[near]):.2f} on average"
+    )
 
 
 def main(n: int, side: int, samples: int, inference: str) -> None:

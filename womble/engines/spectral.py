@@ -28,8 +28,8 @@ from womble.arrays import FloatArray
 from womble.covariance import parts
 from womble.engines.base import Target
 from womble.engines.disc import Disc, DiscPrior
-from womble.engines.preconditioner import MOST_FACTORED, Preconditioner
 from womble.engines.precision import Precision
+from womble.engines.preconditioner import MOST_FACTORED, Preconditioner
 from womble.engines.series import SpectralConditional
 from womble.engines.statistics import Statistics
 from womble.engines.sums import NOISE_PRECISION, chunks, feature_sums
