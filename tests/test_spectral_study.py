@@ -207,7 +207,7 @@ def cost(key):
     timed("likelihood", lambda: engine.log_likelihood(other))
     f = equal.condition(theta)
     row["equal_features"] = disc.size
-    f.precision.preconditioner.factor
+    f.precision.iterate(f._data_term[None])  # makes the factor
     timed("equal_path", lambda: draw_together([f] * 32, rng.spawn(32)), 32)
     row["equal_path"] -= row["noise"]
     return row

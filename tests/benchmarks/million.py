@@ -3,7 +3,7 @@
 time python tests/benchmarks/million.py 1000000
 
 Synthetic: a wave as wide as the domain, one of a tenth of it, a planted step, four holes in the
-sampling. Prints seconds of wall and CPU (of all threads), peak memory, and errors against the truth.
+sampling. Prints seconds of wall and CPU (all threads), peak memory, and errors against the truth.
 """
 
 import argparse
@@ -112,9 +112,7 @@ def report_lines(lines: object, raster: object, grid: wb.Grid) -> None:
     points = grid.every_point.reshape(-1, 2)
     near = np.abs((points - 0.5) @ NORMAL) < 0.5 / len(grid.x)
     share = raster.to_numpy().ravel()
-    print(
-        f"probability of a boundary in cells on the step: {np.nanmean(share[near]):.2f} on average"
-    )
+    print(f"probability of a boundary in cells on the step: mean {np.nanmean(share[near]):.2f}")
 
 
 def main(n: int, side: int, samples: int, inference: str) -> None:

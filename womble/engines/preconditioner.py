@@ -1,4 +1,4 @@
-r"""A matrix near the posterior precision that is easily inverted, for all draws of the hyperparameters.
+r"""A matrix near the posterior precision that is easily inverted, for all posterior draws.
 
 The data determine the waves of low frequency together, as they do not cover the torus evenly; those
 of high frequency they hardly know. The preconditioner has a Cholesky factor of the former beside
@@ -122,7 +122,7 @@ class Preconditioner:
             return self._factor
 
     def solve(self, r: FloatArray, signals: FloatArray) -> FloatArray:
-        """P^-1 r for vectors (V, k + 2 K), at hyperparameters with these signals (V or 1, k + 2 K)."""
+        """P^-1 r for vectors (V, k + 2 K), at hyperparameters with `signals` (V or 1, k + 2 K)."""
         size, z = self.size, r / (1 + signals)
         ratio = np.sqrt((1 + self.signal[:size]) / (1 + signals[:, :size]))  # S^-1
         # Single precision would do, in two thirds of the time, but for its rounding: it differs
