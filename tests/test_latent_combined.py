@@ -111,11 +111,6 @@ def test_files_on_a_line(waves, tmp_path):
 
 SLOPES = (np.array([[50.0, 50.0]]), np.array([[0.1, 0.1]]), 0.1)
 REFUSED = [
-    ({"covariates": {"depth": np.arange(40.0)}}, r"`covariates` needs likelihood='gaussian'"),
-    (
-        {"covariate_fields": {"depth": lambda s: s}},
-        "`covariate_fields` needs likelihood='gaussian'",
-    ),
     ({"gradient_data": SLOPES}, "`gradient_data` needs likelihood='gaussian'.* not worked out"),
     ({"measurement_sd": 0.1}, "`measurement_sd` needs likelihood='gaussian'"),
     ({"transform": "log"}, "`transform` must be None with likelihood='poisson'"),

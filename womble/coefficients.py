@@ -8,7 +8,6 @@ import numpy as np
 
 from womble import mixture
 from womble.covariates import Covariates
-from womble.engines.conditional import DenseConditional
 from womble.engines.ensemble import Ensemble
 from womble.trend import COEFFICIENT_SD
 
@@ -26,8 +25,7 @@ def coefficients(ensemble: Ensemble, covariates: Covariates) -> pd.DataFrame:
     units = COEFFICIENT_SD * ensemble.scaling.scale / covariates.units
     means, variances = [], []
     for theta in ensemble.thetas:
-        engine, mapped = ensemble.engine.isotropic(theta)
-        mean, covariance = coefficient_law(engine.condition(mapped))
+        mean, covariance = ensemble.engine.condition(theta).coefficient_law()
         means.append(units * mean[-columns:])
         variances.append(units**2 * np.diag(covariance)[-columns:])
     means, sds = np.array(means), np.sqrt(variances)
@@ -35,16 +33,3 @@ def coefficients(ensemble: Ensemble, covariates: Covariates) -> pd.DataFrame:
     q025, q50, q975 = mixture.quantiles(means, sds, LEVELS)
     table = {"mean": mean, "sd": sd, "q025": q025, "q50": q50, "q975": q975}
     return pd.DataFrame(table, index=pd.Index(covariates.labels, name="covariate"))
-
-
-def coefficient_law(conditional: DenseConditional) -> tuple[np.ndarray, np.ndarray]:
-    r"""Law of the coefficients given the data, in units of their prior sd: (k,) and (k, k).
-
-    With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
-
-    .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
-              Var[b | y] = I - \tilde H' K^{-1} \tilde H.
-    """
-    basis = conditional.engine.trend_basis
-    A = conditional.whitener @ basis
-    return basis.T @ conditional.weights, np.eye(basis.shape[1]) - A.T @ A

@@ -221,8 +221,10 @@ def given_hyperparameters(
     vector = [x for pair in zip(*scales, strict=True) for x in pair]
     vector += [others[name] for name in wanted]
     for name, number in zip(layout.names, vector, strict=False):  # all but the anisotropy
-        least = "at least 0" if name == "noise_sd" else "positive"
-        if not (np.isfinite(number) and (number > 0 or (name == "noise_sd" and number == 0))):
+        # A likelihood by which the field is not integrated out exactly has no limit of no noise.
+        may_be_zero = name == "noise_sd" and not isinstance(layout, LatentLayout)
+        least = "at least 0" if may_be_zero else "positive"
+        if not (np.isfinite(number) and (number > 0 or (may_be_zero and number == 0))):
             raise ValueError(f"`{name}` must be {least} and finite; got {number!r}.")
     vector.extend(_pair(layout, anisotropy))
     return {name: float(x) for name, x in zip(layout.names, vector, strict=True)}

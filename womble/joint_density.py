@@ -26,6 +26,7 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from womble.arrays import FloatArray
+from womble.engines.approximation import like_normal
 from womble.engines.latent import LatentEngine
 from womble.hyperparameters import LatentLayout, State
 from womble.laplace import NormalApproximation
@@ -197,15 +198,16 @@ class JointDensity:
             If the mode of the weights is not found there.
         """
         state = hyperparameters.layout.theta(hyperparameters.at(normal.mode)[2])
-        weights, information = engine.peak(state)
+        weights, _ = engine.peak(state)
         eta = engine.design(state) @ weights
         terms = engine.likelihood.terms(eta, np.array(state.parameters))
+        like, information = like_normal(terms, eta)
         root = np.sqrt(information)
         whitened = root[:, None] * engine.design(state)
         axes, singular, _ = np.linalg.svd(whitened, full_matrices=False)
         axes = axes[:, singular**2 > LEAST_INFORMATION]
         told = (axes.T * root) @ engine.features
-        values = axes.T @ (root * eta + terms.slope / root)
+        values = axes.T @ (root * like)
         spread = np.linalg.cholesky(normal.covariance)
         return cls(engine, hyperparameters, normal.mode, spread, told, values)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from womble.arrays import FloatArray
-from womble.engines import DENSE_LIMIT
+from womble.engines import DENSE_LIMIT, covariate_terms, noise_of_values
 from womble.engines.band import MOST_WAVES, Band
 from womble.engines.latent import LatentEngine
 from womble.engines.sites import SitesEngine
@@ -27,6 +29,7 @@ from womble.inference import (
 from womble.joint_density import Given, JointDensity, Sampled
 from womble.laplace import NormalApproximation, find_modes
 from womble.latent_inference import joint_draws, warn_where_unmixed
+from womble.likelihoods import Likelihood
 from womble.log_density import HyperparameterDensity
 from womble.pareto import LARGEST_K_HAT
 from womble.posterior import Posterior
@@ -80,11 +83,18 @@ class Latent:
         """Scaled, shape (n, d)."""
         return self.data.scaling.coords_in(self.data.coords)
 
-    def sites(self, chosen: FloatArray | slice = slice(None)) -> SitesEngine:
+    @cached_property
+    def observed(self) -> Likelihood:
+        """The likelihood of the responses, for a scaled field."""
+        data = self.data
+        return data.response.observed(data.values, data.scaling, noise_of_values(data))
+
+    def sites(self, chosen: npt.NDArray[np.intp] | slice = slice(None)) -> SitesEngine:
         """By the covariance of all sites, or of those chosen."""
-        observed = self.data.response.observed(self.data.values, self.data.scaling)
-        observed = observed.at(chosen)
-        return SitesEngine(self.kernel, Trend(self.trend), self.coords[chosen], observed)
+        terms = covariate_terms(self.data)
+        terms = None if terms is None else terms.at(chosen)
+        trend, coords, observed = Trend(self.trend), self.coords[chosen], self.observed.at(chosen)
+        return SitesEngine(self.kernel, trend, coords, observed, terms)
 
     def waves(self, shortest: float, longest: float) -> LatentEngine:
         """By waves for scaled lengthscales in a range."""
@@ -108,8 +118,8 @@ class Latent:
 
     def with_band(self, band: Band) -> LatentEngine:
         """By the waves of a band."""
-        observed = self.data.response.observed(self.data.values, self.data.scaling)
-        return LatentEngine(self.kernel, Trend(self.trend), self.coords, observed, band)
+        trend, terms = Trend(self.trend), covariate_terms(self.data)
+        return LatentEngine(self.kernel, trend, self.coords, self.observed, band, terms)
 
     def density(
         self, engine: SitesEngine | LatentEngine, priors: Mapping[str, TensorVariable] | None
@@ -283,7 +293,7 @@ def describe(
     """
     how = "Laplace's approximation" if inference == "laplace" else "NUTS over field and all"
     n = len(model.data.values)
-    start = f"latent ({model.data.response.likelihood}, {how}): n = {n}"
+    start = f"latent ({model.data.response.described}, {how}): n = {n}"
     if isinstance(engine, SitesEngine):
         return f"{start}, by the covariance of the sites; nothing of the field is left out"
     order = 2 if model.kernel.differentiability > 2 else 1

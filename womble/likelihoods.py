@@ -15,12 +15,12 @@ Rasmussen and Williams (2006), sec. 3.4 and 5.5.1.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import digamma, expit, gammaln
+from scipy.special import digamma, erfcx, expit, gammaln, log_ndtr
 
 from womble.arrays import FloatArray
 
@@ -79,8 +79,8 @@ class Likelihood(ABC):
 
     def at(self, chosen: npt.NDArray[np.intp] | slice) -> Likelihood:
         """That of some of the sites."""
-        parts = (np.broadcast_to(x, self.y.shape)[chosen] for x in (self.offset, self.trials))
-        return type(self)(self.y[chosen], *parts)
+        every = (getattr(self, f.name) for f in fields(self))
+        return type(self)(*(np.broadcast_to(x, self.y.shape)[chosen] for x in every))
 
     @abstractmethod
     def _terms(self, eta: FloatArray, parameters: FloatArray) -> Terms:
@@ -91,24 +91,76 @@ class Likelihood(ABC):
         return Terms(*terms, nothing, nothing, nothing)
 
 
+@dataclass(frozen=True, eq=False)
 class Gaussian(Likelihood):
-    """y ~ N(eta, noise_sd^2): what the dense engine integrates in closed form."""
+    r"""y ~ N(eta, s^2), s^2 = share noise_sd^2 + known, or known only to lie beyond a limit.
+
+    Where it is censored, y is the limit, and with c = -1 below and 1 above it
+
+    .. math:: p = \Phi(t), \quad t = c (\eta - y) / s.
+
+    Uncensored values alone the dense engine integrates in closed form.
+
+    Attributes
+    ----------
+    censored : array, shape (n,), or float
+        c; 0 where the value is known.
+    share, known : array, shape (n,), or float
+        See `womble.engines.noise.Noise`.
+
+    References
+    ----------
+    Tobin (1958), Econometrica 26; Helsel (2012), Statistics for Censored Environmental Data.
+    """
 
     link = "identity"
     parameters = ("noise_sd",)
 
+    censored: FloatArray | float = 0.0
+    share: FloatArray | float = 1.0
+    known: FloatArray | float = 0.0
+
     def _terms(self, eta: FloatArray, parameters: FloatArray) -> Terms:
         (tau,) = parameters
-        z, one = (self.y - eta) / tau, np.ones(len(eta))
+        c = np.broadcast_to(self.censored, eta.shape)
+        s = np.sqrt(self.share * tau**2 + self.known) * np.ones(len(eta))
+        s_by = self.share * tau / s
+        z = (self.y - eta) / s
+        t = -c * z
+        ratio, curvature, curvature_slope = _mills(t)
+
+        def either(known: FloatArray, beyond: FloatArray) -> FloatArray:
+            return np.where(c == 0, known, beyond)
+
         return Terms(
-            -0.5 * z**2 - np.log(tau) - 0.5 * np.log(2 * np.pi),
-            z / tau,
-            one / tau**2,
-            0 * one,
-            ((z**2 - 1) / tau)[None],
-            (-2 * z / tau**2)[None],
-            (-2 * one / tau**3)[None],
+            either(-0.5 * z**2 - np.log(s) - 0.5 * np.log(2 * np.pi), log_ndtr(t)),
+            either(z, c * ratio) / s,
+            either(1.0, curvature) / s**2,
+            either(0.0, c * curvature_slope) / s**3,
+            (either(z**2 - 1, -t * ratio) * s_by / s)[None],
+            (either(-2 * z, c * (curvature * t - ratio)) * s_by / s**2)[None],
+            (either(-2.0, -(curvature_slope * t + 2 * curvature)) * s_by / s**3)[None],
         )
+
+
+# Below this the terms of `_mills` that nearly cancel are replaced by their series, whose first term
+# left out is then 1e-13 of m + t and 1e-6 of g', which is 1e-6 itself.
+FAR = -100.0
+
+
+def _mills(t: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    r"""Derivatives of log Phi at t: m = phi / Phi; g = -m' = m (m + t); and g'.
+
+    .. math:: g' = m [1 - (t + m)(t + 2 m)], \qquad m + t \to -1/t + 2/t^3 - 10/t^5 + 74/t^7,
+              \quad g' \to 2/t^3 - 24/t^5
+    """
+    m = np.sqrt(2 / np.pi) / erfcx(-t / np.sqrt(2))
+    far = t < FAR
+    # 1 stands in where the series is not used.
+    inverse = 1 / np.where(far, t, 1.0)
+    sum_ = np.where(far, -inverse + 2 * inverse**3 - 10 * inverse**5 + 74 * inverse**7, m + t)
+    slope = np.where(far, 2 * inverse**3 - 24 * inverse**5, m * (1 - sum_ * (sum_ + m)))
+    return m, m * sum_, slope
 
 
 class StudentT(Likelihood):

@@ -26,6 +26,9 @@ def observed_data(
     transform: Literal["log"] | None = None,
     units: str | None = None,
     measurement_sd: Any = None,
+    weights: Any = None,
+    left_censored: Any = None,
+    right_censored: Any = None,
     gradient_data: tuple | None = None,
     exposure: Any = None,
     trials: Any = None,
@@ -45,9 +48,8 @@ def observed_data(
         If the data or an argument cannot be used, or not with this likelihood.
     """
     asked = {
-        "covariates": len(covariates) > 0,
-        "covariate_fields": bool(covariate_fields),
         "measurement_sd": measurement_sd is not None,
+        "weights": weights is not None,
         "gradient_data": gradient_data is not None,
     }
     require_worked_out(likelihood, transform, asked)
@@ -59,19 +61,35 @@ def observed_data(
         covariates=covariates,
         covariate_fields=covariate_fields,
     )
-    sd, exposure, trials = (
-        None if given is None else per_row(given, data, checked, name)
-        for name, given in (
-            ("measurement_sd", measurement_sd),
-            ("exposure", exposure),
-            ("trials", trials),
-        )
+    given = {
+        "measurement_sd": measurement_sd,
+        "weights": weights,
+        "left_censored": left_censored,
+        "right_censored": right_censored,
+        "exposure": exposure,
+        "trials": trials,
+    }
+    rows = {k: None if x is None else per_row(x, data, checked, k) for k, x in given.items()}
+    sd, weights = rows["measurement_sd"], rows["weights"]
+    _require_noise(sd, weights)
+    censored = _censored(rows["left_censored"], rows["right_censored"])
+    observed = response(
+        likelihood, checked.values, checked.name, rows["exposure"], rows["trials"], censored
     )
-    if sd is not None:
-        _require_sd(sd)
-    observed = response(likelihood, checked.values, checked.name, exposure, trials)
     slopes = None if gradient_data is None else read_slopes(gradient_data, checked)
-    return replace(checked, centred=centred, measurement_sd=sd, slopes=slopes, response=observed)
+    if slopes is not None and observed is not None:
+        raise ValueError(
+            "`gradient_data` cannot be combined with censored values: their likelihood together "
+            "is not worked out. Leave one of the two out."
+        )
+    return replace(
+        checked,
+        centred=centred,
+        measurement_sd=sd,
+        weights=weights,
+        slopes=slopes,
+        response=observed,
+    )
 
 
 def per_row(given: Any, source: Any, data: SpatialData, name: str) -> FloatArray:
@@ -113,13 +131,50 @@ def per_row(given: Any, source: Any, data: SpatialData, name: str) -> FloatArray
     return np.full(len(data.values), array) if array.ndim == 0 else array.ravel()[data.rows]
 
 
-def _require_sd(sd: FloatArray) -> None:
-    bad = ~(np.isfinite(sd) & (sd >= 0))
-    if bad.any():
+def _require_noise(sd: FloatArray | None, weights: FloatArray | None) -> None:
+    """Refuse measurement errors and weights that are none."""
+    if sd is not None and (bad := ~(np.isfinite(sd) & (sd >= 0))).any():
         raise ValueError(
             f"`measurement_sd` must be finite and at least 0; {bad.sum()} of {len(sd)} are not. "
             "Drop those rows, or give 0 where all of the noise is unknown."
         )
+    if weights is not None and (bad := ~(np.isfinite(weights) & (weights > 0))).any():
+        raise ValueError(
+            f"`weights` must be positive and finite; {bad.sum()} of {len(weights)} are not. Give "
+            "the number of measurements that each value is the mean of, 1 for a single one."
+        )
+
+
+def _censored(left: FloatArray | None, right: FloatArray | None) -> FloatArray | None:
+    """-1 below a limit, 1 above, 0 where the value is known, shape (n,); None if not given.
+
+    Raises
+    ------
+    ValueError
+        If a flag is neither false nor true, a value is flagged on both sides, or none is known.
+    """
+    given = {"left_censored": left, "right_censored": right}
+    for name, flags in given.items():
+        if flags is not None and (bad := ~np.isin(flags, (0.0, 1.0))).any():
+            raise ValueError(
+                f"`{name}` must be true or false (1 or 0) in each row; {bad.sum()} of "
+                f"{len(flags)} are neither. The limit itself goes into the values."
+            )
+    stated = [sign * flags for sign, flags in ((-1, left), (1, right)) if flags is not None]
+    if not stated:
+        return None
+    if len(stated) == 2 and (both := (stated[0] != 0) & (stated[1] != 0)).any():
+        raise ValueError(
+            f"a value can be below or above its limit, not both; {both.sum()} rows have "
+            "`left_censored` and `right_censored`. Drop those: they say nothing."
+        )
+    censored = sum(stated)
+    if (censored != 0).all():
+        raise ValueError(
+            f"at least some values must be known; all {len(censored)} are censored. Model presence "
+            "above the limit with likelihood='bernoulli'."
+        )
+    return censored
 
 
 def _length(source: Any) -> int:

@@ -100,6 +100,9 @@ class FieldModel:
         transform: Literal["log"] | None = None,
         units: str | None = None,
         measurement_sd: Any = None,
+        weights: Any = None,
+        left_censored: Any = None,
+        right_censored: Any = None,
         gradient_data: tuple | None = None,
         exposure: Any = None,
         trials: Any = None,
@@ -137,6 +140,14 @@ class FieldModel:
             Known standard deviation of each measurement, on the link scale: after
             transform="log" of the logarithm (about the relative error). Its square is added to
             that of `noise_sd`, which then is what varies below the sampling scale.
+        weights : number, column of the GeoDataFrame or array with an entry a row, optional
+            Number m of measurements that each value is the mean of (on the link scale): the
+            variance of its noise is noise_sd^2 / m, before `measurement_sd`. Repeats at one
+            location may as well be given as rows of their own.
+        left_censored, right_censored : column or array with an entry a row, true or false, optional
+            Where true, the value is a limit, on the scale of the values, that the measurement was
+            below (a detection limit) or above (a gauge's range). With likelihood="gaussian"; the
+            field then has no closed form, and `inference` is "nuts" or "laplace".
         gradient_data : tuple, optional
             Measured slopes of the surface, on the link scale per coordinate unit:
             ``(coords (m, d), gradients (m, d), noise_sd)`` with NaN for components that were not
@@ -160,7 +171,7 @@ class FieldModel:
             any number of times. With other likelihoods `nuts` is over hyperparameters and field
             together; `laplace` takes Laplace's approximation of the field and importance sampling
             of the hyperparameters, which is quick and errs most with few counts or binary
-            responses.
+            responses. Censored values count as another likelihood.
         draws : int
             Kept draws a chain; of `importance` and `laplace` in all, some of them repeated
             (`post.inference` says how many are distinct).
@@ -195,7 +206,6 @@ class FieldModel:
         from womble import gaussian_model, latent_model
         from womble.sampling import Method, warn_of_short_lengthscale
 
-        require_inference(self.likelihood, inference, engine, of_gaussian=get_args(Method))
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
                 raise ValueError(f"`{name}` must be at least {least}; got {count}.")
@@ -207,10 +217,14 @@ class FieldModel:
             covariates=covariates,
             covariate_fields=covariate_fields,
             measurement_sd=measurement_sd,
+            weights=weights,
+            left_censored=left_censored,
+            right_censored=right_censored,
             gradient_data=gradient_data,
             exposure=exposure,
             trials=trials,
         )
+        require_inference(checked.response, inference, engine, of_gaussian=get_args(Method))
         settings = {"inference": inference, "draws": draws, "tune": tune, "chains": chains}
         settings |= {"rng": np.random.default_rng(rng), "progress": progress}
         if checked.response is None:
@@ -297,6 +311,9 @@ class FieldModel:
         transform: Literal["log"] | None = None,
         units: str | None = None,
         measurement_sd: Any = None,
+        weights: Any = None,
+        left_censored: Any = None,
+        right_censored: Any = None,
         gradient_data: tuple | None = None,
         exposure: Any = None,
         trials: Any = None,
@@ -312,9 +329,11 @@ class FieldModel:
 
         Parameters
         ----------
-        data, value, covariates, covariate_fields, transform, units, measurement_sd
+        data, value, covariates, covariate_fields, transform, units
             As in `fit`.
-        gradient_data, exposure, trials, engine
+        measurement_sd, weights, left_censored, right_censored, gradient_data, exposure, trials
+            As in `fit`.
+        engine
             As in `fit`.
         lengthscale : float, or one for each component of a sum
             In coordinate units; positive.
@@ -328,8 +347,8 @@ class FieldModel:
             Of an anisotropic model, and only of one: longest over shortest lengthscale, at least
             1, and the direction of the longest in degrees counter-clockwise from the x axis.
         inference : {"laplace", "nuts"}, optional
-            Of the field with other likelihoods than "gaussian", for which it is exact; by default
-            "laplace".
+            Of the field with other likelihoods than "gaussian", for which it is exact, and with
+            censored values; by default "laplace".
         draws, tune, chains, rng, progress
             As in `fit`, of "nuts".
 
@@ -346,7 +365,6 @@ class FieldModel:
         """
         from womble import gaussian_model, latent_model
 
-        require_inference(self.likelihood, inference, engine, of_gaussian=(None,))
         checked = self._checked(
             data,
             value,
@@ -355,10 +373,14 @@ class FieldModel:
             covariates=covariates,
             covariate_fields=covariate_fields,
             measurement_sd=measurement_sd,
+            weights=weights,
+            left_censored=left_censored,
+            right_censored=right_censored,
             gradient_data=gradient_data,
             exposure=exposure,
             trials=trials,
         )
+        require_inference(checked.response, inference, engine, of_gaussian=(None,))
         latent = checked.response is not None
         layout = Layout.of(self.kernel, self.anisotropic)
         if latent:

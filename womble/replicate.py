@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.coefficients import coefficient_law
 from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Conditional
 from womble.engines.dense import DenseEngine
@@ -76,7 +75,7 @@ class Simulator:
             engine,
             theta,
             component_priors(engine.kernel, theta.scales, box),
-            *coefficient_law(engine.condition(theta)),
+            *engine.condition(theta).coefficient_law(),
         )
 
     def values(self, rng: np.random.Generator) -> FloatArray:

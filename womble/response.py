@@ -10,9 +10,10 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.hyperparameters import LatentLayout
-from womble.likelihoods import LIKELIHOODS, Likelihood, LinkName
+from womble.likelihoods import LIKELIHOODS, Gaussian, Likelihood, LinkName
 
 if TYPE_CHECKING:
+    from womble.engines.noise import Noise
     from womble.kernels import Kernel
     from womble.scaling import Scaling
 
@@ -38,11 +39,15 @@ class Response:
         What counts are proportional to: area, time, effort.
     trials : array, shape (n,), or None
         What binomial counts are out of.
+    censored : array, shape (n,), or None
+        Of Gaussian noise: -1 or 1 where the value is a limit that the measurement was below or
+        above, 0 where it is known.
     """
 
     likelihood: str
     exposure: FloatArray | None = None
     trials: FloatArray | None = None
+    censored: FloatArray | None = None
 
     @property
     def _law(self) -> type[Likelihood]:
@@ -71,8 +76,30 @@ class Response:
         # Half a success and half a failure more keep it finite.
         return float(np.log((total + 0.5) / (amount - total + 0.5)))
 
-    def observed(self, values: FloatArray, scaling: Scaling) -> Likelihood:
-        """The likelihood of the values, for a scaled field."""
+    @property
+    def stated(self) -> str:
+        """The likelihood as it was asked for."""
+        censored = "" if self.censored is None else " and censored values"
+        return f"likelihood={self.likelihood!r}{censored}"
+
+    @property
+    def described(self) -> str:
+        """The likelihood in words."""
+        if self.censored is None:
+            return self.likelihood
+        return f"{self.likelihood}, {np.count_nonzero(self.censored)} values censored"
+
+    def observed(self, values: FloatArray, scaling: Scaling, noise: Noise) -> Likelihood:
+        """The likelihood of the values, for a scaled field.
+
+        Parameters
+        ----------
+        noise : Noise
+            Of the values, scaled; Gaussian responses have it.
+        """
+        if self.censored is not None:
+            y, share, known = scaling.values_in(values), noise.share, noise.known
+            return Gaussian(y, censored=self.censored, share=share, known=known)
         if self.link == "identity":
             return self._law(scaling.values_in(values))
         offset = scaling.offset
@@ -92,7 +119,7 @@ class Response:
 
     def to_dict(self) -> dict[str, Any]:
         """As `from_dict` reads it."""
-        arrays = {"exposure": self.exposure, "trials": self.trials}
+        arrays = {name: getattr(self, name) for name in ("exposure", "trials", "censored")}
         kept = {name: array for name, array in arrays.items() if array is not None}
         return {"likelihood": self.likelihood, **kept}
 
@@ -116,12 +143,18 @@ def check_likelihood(name: str, anisotropic: bool = False) -> None:
 
 
 def require_inference(
-    likelihood: str, inference: str | None, engine: str, *, of_gaussian: tuple[str | None, ...]
+    observed: Response | None,
+    inference: str | None,
+    engine: str,
+    *,
+    of_gaussian: tuple[str | None, ...],
 ) -> None:
     """Refuse an inference or an engine that the likelihood does not have.
 
     Parameters
     ----------
+    observed : Response or None
+        None for Gaussian noise.
     of_gaussian : tuple of str or None
         Inferences for Gaussian noise.
 
@@ -129,19 +162,17 @@ def require_inference(
     ------
     ValueError
     """
-    gaussian = likelihood == "gaussian"
+    gaussian = observed is None
     known = of_gaussian if gaussian else ("nuts", "laplace")
+    stated = "likelihood='gaussian'" if gaussian else observed.stated
     if inference not in known and (inference is not None or None not in of_gaussian):
         why = ", for which the field is integrated out exactly" if gaussian else ""
         expected = ("one of " if len(known) > 1 else "") + ", ".join(map(repr, known))
-        raise ValueError(
-            f"`inference` must be {expected} with likelihood={likelihood!r}{why}; got "
-            f"{inference!r}."
-        )
+        raise ValueError(f"`inference` must be {expected} with {stated}{why}; got {inference!r}.")
     if not gaussian and engine != "auto":
         raise ValueError(
-            f"`engine` must be 'auto' with likelihood={likelihood!r}, which has an engine of its "
-            f"own; got {engine!r}."
+            f"`engine` must be 'auto' with {stated}, which has an engine of its own; got "
+            f"{engine!r}."
         )
 
 
@@ -160,7 +191,7 @@ def require_worked_out(likelihood: str, transform: str | None, asked: Mapping[st
     """
     if likelihood == "gaussian":
         return
-    if transform is not None:
+    if transform is not None and LIKELIHOODS[likelihood].link != "identity":
         raise ValueError(
             f"`transform` must be None with likelihood={likelihood!r}, whose link is "
             f"{LIKELIHOODS[likelihood].link!r}; got {transform!r}."
@@ -179,20 +210,25 @@ def response(
     name: str,
     exposure: FloatArray | None,
     trials: FloatArray | None,
+    censored: FloatArray | None = None,
 ) -> Response | None:
     """The response for these values, or None for Gaussian ones.
 
     Parameters
     ----------
-    exposure, trials : array, shape (n,), or None
+    exposure, trials, censored : array, shape (n,), or None
         One for each value.
 
     Raises
     ------
     ValueError
-        If the values, the exposure or the trials cannot be those of the likelihood.
+        If the values, the exposure, the trials or censoring cannot be those of the likelihood.
     """
-    for what, given, where in (("exposure", exposure, EXPOSED), ("trials", trials, TRIED)):
+    for what, given, where in (
+        ("exposure", exposure, EXPOSED),
+        ("trials", trials, TRIED),
+        ("left_censored` or `right_censored", censored, ("gaussian",)),
+    ):
         if given is not None and likelihood not in where:
             expected = " or ".join(map(repr, where))
             raise ValueError(
@@ -200,7 +236,8 @@ def response(
                 "out, or change the model's likelihood."
             )
     if likelihood == "gaussian":
-        return None
+        exact = censored is None or not censored.any()
+        return None if exact else Response(likelihood, censored=censored)
     if likelihood == "binomial" and trials is None:
         raise ValueError(
             "likelihood='binomial' needs `trials`, a column or one number for each row; got None. "

@@ -68,6 +68,8 @@ class SpatialData:
         Whether the mean is taken off inside: not where a model has no trend, and so mean 0.
     measurement_sd : array, shape (n,), or None
         Known part of the noise of each value, on the link scale.
+    weights : array, shape (n,), or None
+        Number of measurements that each value is the mean of; None: one each.
     slopes : Slopes or None
         Observed slopes of the field.
     covariates : Covariates or None
@@ -87,6 +89,7 @@ class SpatialData:
     rows: npt.NDArray[np.intp] | None = None
     centred: bool = True
     measurement_sd: FloatArray | None = None
+    weights: FloatArray | None = None
     slopes: Slopes | None = None
     covariates: Covariates | None = None
     axis: Axis = field(default_factory=Axis)
@@ -100,9 +103,14 @@ class SpatialData:
         return np.concatenate([self.coords, self.slopes.coords])
 
     @property
+    def _likelihood_has_link(self) -> bool:
+        """Whether the likelihood maps the field itself, and no transform of the values."""
+        return self.response is not None and self.response.link != "identity"
+
+    @property
     def link(self) -> str:
         """From the response's mean to the field: "identity", "log" or "logit"."""
-        if self.response is not None:
+        if self._likelihood_has_link:
             return self.response.link
         return "identity" if self.transform is None else "log"
 
@@ -111,7 +119,7 @@ class SpatialData:
         """Centring and scaling of these coordinates and values."""
         origin = self.coords.mean(axis=0)
         length = np.sqrt(np.mean(np.sum((self.coords - origin) ** 2, axis=1)))
-        if self.response is not None and self.response.link != "identity":
+        if self._likelihood_has_link:
             offset = self.response.centre(self.values) if self.centred else 0.0
             return Scaling(origin, float(length), offset, 1.0)
         offset = float(self.values.mean()) if self.centred else 0.0
@@ -137,7 +145,7 @@ class SpatialData:
 
     def field_name(self, response: bool = False) -> str:
         """What the field is called on the link or the response scale."""
-        if self.response is not None:
+        if self._likelihood_has_link:
             named = self.response.mean_name if response else self.response.field_name
             return named(self.name)
         return f"log {self.name}" if self.transform == "log" and not response else self.name

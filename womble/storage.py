@@ -62,6 +62,8 @@ def save(posterior: Posterior, path: str | Path) -> None:
     )
     if data.measurement_sd is not None:
         ds["measurement_sd"] = ("observation", data.measurement_sd)
+    if data.weights is not None:
+        ds["observation_weights"] = ("observation", data.weights)
     if data.slopes is not None:
         ds = ds.assign(_slope_variables(data.slopes))
     ds = ds.merge(posterior.draws, join="exact", compat="override")
@@ -128,6 +130,7 @@ def load(path: str | Path) -> Posterior:
         crs=None if crs is None else pyproj.CRS.from_wkt(crs),
         centred=ds.attrs["trend"] != "none",
         measurement_sd=ds["measurement_sd"].to_numpy() if "measurement_sd" in ds else None,
+        weights=ds["observation_weights"].to_numpy() if "observation_weights" in ds else None,
         slopes=_read_slopes(ds) if "slope_values" in ds else None,
         covariates=from_dataset(ds),
         axis=_axis(axis),
@@ -158,8 +161,8 @@ def load(path: str | Path) -> Posterior:
 def _response(ds: xr.Dataset) -> Response | None:
     if "likelihood" not in ds.attrs:
         return None
-    amounts = {name: ds[name].to_numpy() for name in ("exposure", "trials") if name in ds}
-    return Response(ds.attrs["likelihood"], **amounts)
+    names = [f.name for f in fields(Response) if f.name in ds]
+    return Response(ds.attrs["likelihood"], **{name: ds[name].to_numpy() for name in names})
 
 
 def _engine(ds: xr.Dataset, kernel: Kernel, data: SpatialData) -> Engine:

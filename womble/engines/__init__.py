@@ -9,6 +9,7 @@ import numpy as np
 from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.base import Engine
 from womble.engines.dense import DenseEngine
+from womble.engines.noise import Noise
 from womble.engines.observations import CovariateTerms
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
@@ -72,7 +73,8 @@ def choose_engine(
             values if slopes is None else np.concatenate([values, slopes.values]),
             None if sd is None else sd / scaling.scale,
             slopes,
-            _covariate_terms(data),
+            covariate_terms(data),
+            data.weights,
         )
         return engine, f"dense (exact Cholesky factors): {reason}"
     _require_plain(data, anisotropic, n)
@@ -104,6 +106,7 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
         "covariates": data.covariates is not None,
         "gradient_data": data.slopes is not None,
         "measurement_sd": data.measurement_sd is not None,
+        "weights": data.weights is not None,
     }
     for what, is_asked in asked.items():
         if is_asked:
@@ -113,7 +116,14 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
             )
 
 
-def _covariate_terms(data: SpatialData) -> CovariateTerms | None:
+def noise_of_values(data: SpatialData) -> Noise:
+    """The noise of the data's values, scaled."""
+    sd = data.measurement_sd
+    scaled = None if sd is None else sd / data.scaling.scale
+    return Noise.of(len(data.values), scaled, data.weights)
+
+
+def covariate_terms(data: SpatialData) -> CovariateTerms | None:
     """The data's covariates, where they have any."""
     if data.covariates is None:
         return None

@@ -67,6 +67,7 @@ class AnisotropicEngine(Observations):
             self.values,
             self.measurement_sd,
             covariates=self._mapped_covariates(trend.back),
+            weights=self.weights,
         )
         return engine, replace(theta, anisotropy=None)
 
@@ -141,6 +142,10 @@ class MappedConditional:
     def marginal(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.marginal`."""
         return self.mapped.marginal(functional.mapped(self.map))
+
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.coefficient_law`: the map leaves the coefficients as they are."""
+        return self.mapped.coefficient_law()
 
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.left_out`."""

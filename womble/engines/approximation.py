@@ -32,6 +32,17 @@ MOST_STEPS = 200
 MOST_HALVINGS = 20
 
 
+# Fields have amplitudes about 1: a response with less information on its site than this tells
+# nothing in double precision, and the noise of the normal one that is like it stays finite.
+LEAST_INFORMATION = 1e-20
+
+
+def like_normal(terms: Terms, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Values and information (n,) of the normal responses that the likelihood at eta looks like."""
+    information = np.maximum(terms.information, LEAST_INFORMATION)
+    return eta + terms.slope / information, information
+
+
 class Coordinates(Protocol):
     """How the latent normal is written: by weights or by sites."""
 

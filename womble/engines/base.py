@@ -87,6 +87,13 @@ class Conditional(Protocol):
         """Mean (q,) of antiderivatives and derivatives, and covariance (q, q) or variances (q,)."""
         ...
 
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        """Mean (k,) and covariance (k, k) of the coefficients of trend and covariates given data.
+
+        In units of their prior sd; the trend's first.
+        """
+        ...
+
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """Mean and variance of every observed value given the data outside of its block.
 

@@ -182,6 +182,22 @@ class DenseConditional:
         subtract_grams(cross[None], prior[None])
         return mean, prior
 
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        r"""See `Conditional.coefficient_law`.
+
+        With :math:`\tilde H = H B^{1/2}`, the engine's `trend_basis`,
+
+        .. math:: E[b | y] = \tilde H' K^{-1} y, \qquad
+                  Var[b | y] = I - \tilde H' K^{-1} \tilde H.
+
+        References
+        ----------
+        Rasmussen and Williams (2006), eq. (2.41) and (2.42).
+        """
+        basis = self.engine.trend_basis
+        A = self.whitener @ basis
+        return basis.T @ self.weights, np.eye(basis.shape[1]) - A.T @ A
+
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.left_out`."""
         n = len(self.engine.coords)

@@ -21,10 +21,11 @@ from womble.engines.band import Band
 from womble.engines.base import Target
 from womble.engines.evidence import gradient_by_weights
 from womble.engines.latent_field import LatentConditional
+from womble.engines.observations import CovariateTerms, Observations
 from womble.hyperparameters import State
 from womble.kernels import Kernel
 from womble.likelihoods import Likelihood
-from womble.trend import COEFFICIENT_SD, Trend
+from womble.trend import Trend
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class LatentEngine:
     likelihood : Likelihood
         With the responses, on the scale of the scaled field.
     band : Band
+    covariates : CovariateTerms, optional
     """
 
     kernel: Kernel
@@ -47,16 +49,21 @@ class LatentEngine:
     coords: FloatArray
     likelihood: Likelihood
     band: Band
+    covariates: CovariateTerms | None = None
+
+    @cached_property
+    def regression(self) -> Observations:
+        """Trend and covariates, at the data and away from them."""
+        nothing = np.zeros(len(self.coords))
+        return Observations(
+            self.kernel, self.trend, self.coords, nothing, covariates=self.covariates
+        )
 
     @cached_property
     def features(self) -> FloatArray:
-        """Waves and trend at the data, shape (n, m)."""
-        return np.hstack(
-            [
-                self.band.jets(self.coords, 0)[:, 0],
-                COEFFICIENT_SD * self.trend.jets(self.coords, 0)[:, 0],
-            ]
-        )
+        """Waves, trend and covariates at the data, shape (n, m)."""
+        waves = self.band.jets(self.coords, 0)[:, 0]
+        return np.hstack([waves, self.regression.trend_basis])
 
     @property
     def size(self) -> int:

@@ -10,10 +10,9 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
-from womble.engines.base import Target, has_trend
+from womble.engines.base import Target, has_process
 from womble.engines.fourier import FourierPath
 from womble.functional import Functional
-from womble.trend import COEFFICIENT_SD
 
 if TYPE_CHECKING:
     from womble.engines.latent import LatentEngine
@@ -33,7 +32,7 @@ class LatentConditional:
     ----------
     engine : LatentEngine
     state : State
-    target : {"surface", "process"}
+    target : {"surface", "process", "total", "covariates"}
     weights : array, shape (m,)
         Their mean.
     whitener : array, shape (m, m), or None
@@ -87,29 +86,41 @@ class LatentConditional:
         engine, weights = self.engine, self.weights
         if self.whitener is not None:
             weights = weights + self.whitener.T @ rng.standard_normal(len(weights))
-        coefficients, of_trend = self._coefficients(weights)
+        waves, fixed = self._coefficients(weights)
+        if not has_process(self.target):
+            return LatentPath(engine, self.target, None, fixed)
         tail = engine.band.draw_tail(engine.kernel, self.state.scales, rng)
-        series = FourierPath(engine.band.torus, engine.band.series(coefficients), tail)
-        return LatentPath(engine, series, of_trend)
+        series = FourierPath(engine.band.torus, engine.band.series(waves), tail)
+        return LatentPath(engine, self.target, series, fixed)
+
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.coefficient_law`."""
+        _, mean = self._coefficients(self.weights)
+        if self.whitener is None:
+            return mean, np.zeros((len(mean), len(mean)))
+        columns = self.whitener[:, self.engine.band.size :]
+        return mean, columns.T @ columns
 
     def _coefficients(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Of the waves (M,), and of the trend's basis (k,)."""
+        """Of the waves (M,), and of trend and covariates in units of their prior sd (k,)."""
         scaled = weights * self.engine.sds(self.state.scales)
-        waves, trend = np.split(scaled, [self.engine.band.size])
-        return waves, COEFFICIENT_SD * trend * has_trend(self.target)
+        waves, fixed = np.split(scaled, [self.engine.band.size])
+        return waves, fixed
 
     def _series(self, weights: FloatArray, points: FloatArray, order: int) -> FloatArray:
         engine = self.engine
-        waves, trend = self._coefficients(weights)
-        out = engine.band.torus.jets(engine.band.series(waves), points, order)
-        return out + engine.trend.jets(points, order) @ trend
+        waves, fixed = self._coefficients(weights)
+        out = engine.regression.terms(points, order, self.target) @ fixed
+        if has_process(self.target):
+            out += engine.band.torus.jets(engine.band.series(waves), points, order)
+        return out
 
     def _features(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the features times their prior sds, shape (p, c, m)."""
         engine = self.engine
-        trend = engine.trend.jets(points, order) * COEFFICIENT_SD * has_trend(self.target)
-        waves = engine.band.jets(points, order)
-        return np.concatenate([waves, trend], axis=-1) * engine.sds(self.state.scales)
+        fixed = engine.regression.terms(points, order, self.target)
+        waves = engine.band.jets(points, order) * has_process(self.target)
+        return np.concatenate([waves, fixed], axis=-1) * engine.sds(self.state.scales)
 
     def _whiten(self, X: FloatArray) -> FloatArray:
         """X L'^-1 for rows X, which it overwrites."""
@@ -121,7 +132,7 @@ class LatentConditional:
         g, k, d = points.shape
         engine = self.engine
         T = engine.band.tail_jets(engine.kernel, self.state.scales, points.reshape(-1, d), order)
-        T = T.reshape(g, k * T.shape[1], T.shape[-1])
+        T = T.reshape(g, k * T.shape[1], T.shape[-1]) * has_process(self.target)
         return T @ T.transpose(0, 2, 1)
 
     def _rows(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
@@ -136,7 +147,7 @@ class LatentConditional:
                 jets = self._features(nodes[b], order)
                 X = X + weights @ jets.reshape(-1, jets.shape[-1])
             tail = engine.band.tail_jets(engine.kernel, self.state.scales, nodes[b], order)
-            T = T + weights @ tail.reshape(-1, tail.shape[-1])
+            T = T + weights @ tail.reshape(-1, tail.shape[-1]) * has_process(self.target)
         return mean, T if self.whitener is None else np.hstack([self._whiten(X), T])
 
     def _blocks(self, count: int, components: int) -> list[slice]:
@@ -152,16 +163,19 @@ class LatentPath:
     Attributes
     ----------
     engine : LatentEngine
-    series : FourierPath
-        Waves of the band and the tail.
-    trend_weights : array, shape (k,)
+    target : {"surface", "process", "total", "covariates"}
+    series : FourierPath or None
+        Waves of the band and the tail; None where the process is no part of the target.
+    coefficients : array, shape (k,)
+        Of trend and covariates, in units of their prior sd.
     """
 
     engine: LatentEngine
-    series: FourierPath
-    trend_weights: FloatArray
+    target: Target
+    series: FourierPath | None
+    coefficients: FloatArray
 
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """Jets at `points` (p, d), shape (p, c)."""
-        trend = self.engine.trend.jets(points, order) @ self.trend_weights
-        return self.series.jets(points, order) + trend
+        fixed = self.engine.regression.terms(points, order, self.target) @ self.coefficients
+        return fixed if self.series is None else self.series.jets(points, order) + fixed

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from womble import jet
 from womble.arrays import FloatArray
@@ -41,6 +42,10 @@ class CovariateTerms:
     design: FloatArray
     fields: tuple[Field | None, ...]
 
+    def at(self, chosen: npt.NDArray[np.intp] | slice) -> CovariateTerms:
+        """Those of some of the data."""
+        return CovariateTerms(self.design[chosen], self.fields)
+
     def jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of each column, 0 where it is not known, shape (p, c, q)."""
         out = np.zeros((len(points), jet.size(points.shape[1], order), len(self.fields)))
@@ -68,6 +73,8 @@ class Observations:
         Scaled; where and how the slopes were measured.
     covariates : CovariateTerms, optional
         Not together with slopes.
+    weights : array, shape (n,), optional
+        Number of measurements that each value is the mean of; None: one each.
     """
 
     kernel: Kernel
@@ -77,16 +84,13 @@ class Observations:
     measurement_sd: FloatArray | None = None
     slopes: Slopes | None = None
     covariates: CovariateTerms | None = None
+    weights: FloatArray | None = None
 
     @cached_property
     def noise(self) -> Noise:
         """Of the observations."""
-        known = np.zeros(len(self.coords)) if self.measurement_sd is None else self.measurement_sd
-        share = np.ones(len(known))
-        if self.slopes is not None:
-            known = np.concatenate([known, self.slopes.noise_sd])
-            share = np.concatenate([share, np.zeros(len(self.slopes.values))])
-        return Noise(share, known**2)
+        noise = Noise.of(len(self.coords), self.measurement_sd, self.weights)
+        return noise if self.slopes is None else noise.with_known(self.slopes.noise_sd)
 
     @cached_property
     def sites(self) -> FloatArray:

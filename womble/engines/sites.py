@@ -14,11 +14,12 @@ from scipy.linalg.lapack import dtrtri
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
-from womble.engines.approximation import BySites, Mode, find_mode, no_mode
+from womble.engines.approximation import BySites, Mode, find_mode, like_normal, no_mode
 from womble.engines.base import Target
 from womble.engines.conditional import DenseConditional
 from womble.engines.dense import RADIALS, DenseEngine
 from womble.engines.evidence import gradient_by_sites
+from womble.engines.observations import CovariateTerms
 from womble.hyperparameters import State, Theta
 from womble.kernels import Kernel
 from womble.likelihoods import Likelihood
@@ -37,17 +38,22 @@ class SitesEngine:
         Scaled: centred, with rms radius 1.
     likelihood : Likelihood
         With the responses, on the scale of the scaled field.
+    covariates : CovariateTerms, optional
     """
 
     kernel: Kernel
     trend: Trend
     coords: FloatArray
     likelihood: Likelihood
+    covariates: CovariateTerms | None = None
 
     @cached_property
     def dense(self) -> DenseEngine:
         """Of the same sites and prior."""
-        return DenseEngine(self.kernel, self.trend, self.coords, np.zeros(len(self.coords)))
+        nothing = np.zeros(len(self.coords))
+        return DenseEngine(
+            self.kernel, self.trend, self.coords, nothing, covariates=self.covariates
+        )
 
     def _covariance(self, state: State) -> tuple[FloatArray, list[FloatArray]]:
         """K (n, n) and its derivatives by lengthscale and amplitude of each component in turn."""
@@ -105,12 +111,8 @@ class SitesEngine:
             If the mode is not found.
         """
         found = self.mode(state)
-        terms = found.terms
-        normal = replace(
-            self.dense,
-            values=found.eta + terms.slope / terms.information,
-            measurement_sd=1 / np.sqrt(terms.information),
-        )
+        values, information = like_normal(found.terms, found.eta)
+        normal = replace(self.dense, values=values, measurement_sd=1 / np.sqrt(information))
         inverse, _ = dtrtri(found.factor, lower=1)
-        whitener = np.asfortranarray(inverse * np.sqrt(terms.information))
+        whitener = np.asfortranarray(inverse * np.sqrt(information))
         return DenseConditional(normal, Theta(state.scales, 0.0), target, whitener, found.x)

@@ -29,7 +29,7 @@ DEFAULT_SAMPLES = 1000
 LINE_SAMPLES = 200
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
     """Hyperparameter draws with the data; its attributes are described in `Posterior`."""
 
@@ -41,6 +41,14 @@ class Fitted:
     engine: str
     _engine: Engine
     inference: str = "given hyperparameters"
+
+    def __repr__(self) -> str:
+        name, n = self.data.field_name(), len(self.data.values)
+        lines = [f"{type(self).__name__} of {name}, n = {n}: {self.kernel!r}, {self.trend} trend"]
+        medians = self.draws[[*self.layout.names]].median()
+        numbers = (f"{label} {float(medians[label]):.4g}" for label in self.layout.names)
+        lines += [f"engine: {self.engine}", f"inference: {self.inference}"]
+        return "\n  ".join([*lines, f"medians: {', '.join(numbers)}"])
 
     @property
     def given(self) -> bool:
@@ -208,7 +216,7 @@ class Fitted:
         if self.data.response is not None:
             raise ValueError(
                 f"{what} needs likelihood='gaussian', {why}; this field was fitted with "
-                f"likelihood={self.data.response.likelihood!r}."
+                f"{self.data.response.stated}."
             )
 
     def _require_plane(self, what: str) -> None:
