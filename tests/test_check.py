@@ -226,3 +226,34 @@ def test_other_data_are_refused(given, log_given, zinc):
         wb.compare([given, moved])
     with pytest.raises(ValueError, match=r"at least two posteriors are needed.*got 1"):
         wb.compare([given])
+
+
+def test_standard_errors_by_hand(given):
+    """Differences 1, -2, 0.5, 3 have mean 0.625 and squares about it that sum to 12.6875."""
+    table = pd.DataFrame([{"rmse": 1.0, "crps": 1.0, "coverage": 1.0}])
+
+    def foretold(densities):
+        observations = pd.DataFrame({"log_density": densities, "k_hat": [0.1, 0.8, np.nan, 0.2]})
+        return known(given, check.Check(table, observations, "zinc", None))
+
+    better = foretold([-1.0, -2.0, -1.0, -3.0])
+    worse = foretold([-2.0, 0.0, -1.5, -6.0])
+    found = wb.compare({"worse": worse, "better": better})
+    assert list(found.index) == ["better", "worse"]
+    npt.assert_allclose(found.loc["worse", "difference"], -2.5, rtol=1e-12)
+    npt.assert_allclose(found.loc["worse", "difference_se"], np.sqrt(4 * 12.6875 / 3), rtol=1e-12)
+    # Of -1, -2, -1, -3: mean -1.75, sum of squares 2.75.
+    npt.assert_allclose(found.loc["better", "elpd_se"], np.sqrt(4 * 2.75 / 3), rtol=1e-12)
+    assert (found["bad_k"] == 1).all()
+
+
+def known(post, found):
+    """A posterior whose check is known."""
+
+    class Known:
+        data = post.data
+
+        def check(self):
+            return found
+
+    return Known()

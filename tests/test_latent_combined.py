@@ -134,8 +134,6 @@ def test_combinations_that_are_not_worked_out(plane, arguments, message):
 def test_other_doors(plane):
     with pytest.raises(ValueError, match="`anisotropic=True` needs likelihood='gaussian'"):
         wb.FieldModel(likelihood="poisson", anisotropic=True)
-    with pytest.raises(ValueError, match=r"prior_predictive\(\) needs likelihood='gaussian'"):
-        wb.FieldModel(likelihood="poisson").prior_predictive(plane)
     with pytest.raises(ValueError, match=r"'map' with likelihood='gaussian', for which the field"):
         wb.FieldModel().fit(plane, inference="laplace")
     with pytest.raises(ValueError, match="`inference` must be None with likelihood='gaussian'"):

@@ -17,7 +17,6 @@ from womble.laplace import NormalApproximation
 from womble.laws import Gamma, HalfNormal
 from womble.likelihoods import LIKELIHOODS
 from womble.log_density import ClosedForm, HyperparameterDensity
-from womble.priors import DefaultPriors
 from womble.trend import Trend
 
 N, KERNEL = 40, Matern(3.5)
@@ -192,7 +191,7 @@ def test_gradients_of_the_joint_density_are_differences(name):
     laws = {x: HalfNormal(2.0) if i else Gamma(3.0, 2.0) for i, x in enumerate(layout.names)}
     _, _, engine = engines(name)
     density = HyperparameterDensity(
-        engine, ClosedForm(DefaultPriors(laws)), layout, np.linspace(0.8, 1.2, len(laws))
+        engine, ClosedForm(laws), layout, np.linspace(0.8, 1.2, len(laws))
     )
     k = len(laws)
     normal = NormalApproximation(np.log([0.9, 1.1, *parameters]), 0.1 * np.eye(k) + 0.02, 0.0)

@@ -14,7 +14,7 @@ from scipy.stats import halfnorm, invgamma
 from threadpoolctl import threadpool_limits
 
 import womble as wb
-from womble import inference
+from womble import diagnostics
 from womble.engines import choose_engine
 from womble.hyperparameters import PLAIN
 from womble.priors import inverse_gamma, lengthscale_range
@@ -203,19 +203,19 @@ def draws_of(independent, shift=0.0):
 
 
 def test_good_draws_pass_in_silence():
-    inference.warn_of_trouble(*draws_of(1000))
+    diagnostics.warn_of_trouble(*draws_of(1000))
 
 
 def test_divergences_are_counted():
     posterior, stats = draws_of(1000)
     stats["diverging"][1, :3] = True
     with pytest.warns(UserWarning, match="3 of 4000 draws diverged.*informative prior"):
-        inference.warn_of_trouble(posterior, stats)
+        diagnostics.warn_of_trouble(posterior, stats)
 
 
 def test_disagreeing_chains_are_named():
     with pytest.warns(UserWarning, match=TROUBLE) as record:
-        inference.warn_of_trouble(*draws_of(1000, shift=3.0))
+        diagnostics.warn_of_trouble(*draws_of(1000, shift=3.0))
     messages = [str(warning.message) for warning in record]
     assert any("chains disagree (R-hat above 1.01: lengthscale" in m for m in messages)
     assert not any("amplitude" in m for m in messages)
@@ -223,21 +223,21 @@ def test_disagreeing_chains_are_named():
 
 def test_few_effective_draws_are_named():
     with pytest.warns(UserWarning, match=r"few effective draws \(below 400: lengthscale \d+"):
-        inference.warn_of_trouble(*draws_of(80))
+        diagnostics.warn_of_trouble(*draws_of(80))
 
 
 def test_draws_that_never_move_are_trouble():
     posterior, stats = draws_of(1000)
     posterior["noise_sd"][:] = [[1.0], [2.0], [3.0], [4.0]]
     with pytest.warns(UserWarning, match=TROUBLE) as record:
-        inference.warn_of_trouble(posterior, stats)
+        diagnostics.warn_of_trouble(posterior, stats)
     assert "R-hat above 1.01: noise_sd" in str(record[0].message)
 
 
 def test_a_single_chain_is_told_so():
     posterior, stats = (ds.isel(chain=[0]) for ds in draws_of(2000))
     with pytest.warns(UserWarning, match="a single chain cannot show") as record:
-        inference.warn_of_trouble(posterior, stats)
+        diagnostics.warn_of_trouble(posterior, stats)
     assert len(record) == 1
 
 

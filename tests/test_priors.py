@@ -5,11 +5,12 @@ import numpy.testing as npt
 import pymc as pm
 import pytest
 from scipy.spatial.distance import pdist
-from scipy.stats import halfnorm, invgamma, lognorm
+from scipy.stats import expon, halfnorm, invgamma, lognorm, uniform
 
-from womble import inference
+import womble as wb
+from womble import inference, sampling
 from womble.engines import choose_engine
-from womble.hyperparameters import PLAIN, Layout
+from womble.hyperparameters import PLAIN, LatentLayout, Layout
 from womble.kernels import Matern
 from womble.log_density import ClosedForm, Compiled
 from womble.priors import (
@@ -40,6 +41,10 @@ def data(zinc):
 @pytest.fixture(scope="module")
 def engine(data):
     return choose_engine("dense", Matern(3.5), Trend("constant"), data)[0]
+
+
+def short():
+    return {"tune": 300, "chains": 2, "rng": np.random.default_rng(3), "progress": False}
 
 
 class Silent:
@@ -159,7 +164,7 @@ def test_gradient_is_that_of_the_log_density(data, engine, case):
 @pytest.mark.parametrize("layout", [PLAIN, Layout(2, True)], ids=["plain", "all"])
 def test_default_priors_by_hand_are_those_of_pymc(data, layout):
     default = DefaultPriors.of(data, layout)
-    by_hand, by_pymc = ClosedForm(default), Compiled(default.as_pymc())
+    by_hand, by_pymc = ClosedForm(default.laws), Compiled(default.as_pymc())
     rng = np.random.default_rng(5)
     for q in by_hand.start + rng.uniform(-2, 2, (20, len(layout.names))):
         for ours, theirs in zip(by_hand.at(q), by_pymc.at(q), strict=True):
@@ -181,9 +186,10 @@ def test_a_bounded_prior_keeps_its_bounds_and_its_jacobian(data, engine):
 
 def test_only_named_priors_are_replaced(data, engine):
     given = {"amplitude": pm.HalfNormal.dist(sigma=3.0)}
-    chosen = inference.hyperparameter_density(engine, PLAIN, data, given).prior.priors
-    assert chosen["amplitude"] is given["amplitude"]
-    assert tuple(chosen) == PLAIN.names
+    prior = inference.hyperparameter_density(engine, PLAIN, data, given).prior
+    assert prior.compiled.priors == given
+    assert tuple(prior.closed.laws) == ("lengthscale", "noise_sd")
+    npt.assert_array_equal(prior.users, [False, True, False])
 
 
 @pytest.mark.parametrize("case", [0, 1], ids=["default", "user"])
@@ -195,23 +201,62 @@ def test_likelihood_out_of_range_is_a_divergence_and_no_error(data, engine, case
             assert density(far * e)[0] == -np.inf
 
 
-def test_without_data_the_draws_are_the_prior(data):
+# --- without data ----------------------------------------------------------------------------
+
+LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+TAILS = wb.PenalisedComplexity(lengthscale=(12.0, 0.05), amplitude=(4.0, 0.1), noise_sd=(2.0, 0.2))
+TAILS_SCIPY = (
+    invgamma(1.0, scale=-12 * np.log(0.05)),
+    expon(scale=-4 / np.log(0.1)),
+    expon(scale=-2 / np.log(0.2)),
+)
+BOUNDED = {"lengthscale": lambda: pm.Uniform.dist(5.0, 60.0)}
+
+
+def stated(name, data):
+    """A layout, priors as a user gives them, and the densities in SciPy that they stand for."""
+    if name == "negative binomial":
+        laws = cases(data)[0][1][:2]
+        return LatentLayout(parameters=("dispersion",)), None, (*laws, halfnorm(scale=1.0))
+    (nothing, default), (user, user_scipy) = cases(data)
+    bounded = {key: make() for key, make in BOUNDED.items()}
+    return PLAIN, *{
+        "default": (nothing, default),
+        "user": (user, user_scipy),
+        "user and default": (bounded, (uniform(5.0, 55.0), *default[1:])),
+        "tails": (TAILS, TAILS_SCIPY),
+    }[name]
+
+
+def assert_quantiles(draws, layout, laws, size):
+    """Shares of draws below quantiles of the laws, each of an effective `size`."""
+    for name, law in zip(layout.names, laws, strict=True):
+        for level in LEVELS:
+            below = (draws[name] < law.ppf(level)).astype(float)
+            error = np.sqrt(level * (1 - level) / size(below))
+            assert abs(float(below.mean()) - level) < 4 * error, (name, level)
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "user", "user and default", "tails", "negative binomial"]
+)
+def test_without_data_weighted_points_are_the_prior(data, name):
+    layout, priors, laws = stated(name, data)
+    density = inference.hyperparameter_density(Silent(), layout, data, priors)
+    found = sampling.sample(density, "importance", draws=4000, **short())
+    assert found.how.startswith("importance: 1 mode")
+    ess = float(found.sample_stats["ess"])
+    assert ess > 1500
+    assert_quantiles(found.draws, layout, laws, lambda _: ess)
+
+
+@pytest.mark.parametrize("name", ["user", "user and default", "tails"])
+def test_without_data_nuts_draws_the_prior(data, name):
     import arviz
 
-    priors, laws = cases(data)[1]
-    density = inference.hyperparameter_density(Silent(), PLAIN, data, priors)
-    draws, _ = inference.nuts(
-        density,
-        inference.modes_of(density),
-        draws=400,
-        tune=300,
-        chains=2,
-        rng=np.random.default_rng(3),
-        progress=False,
+    layout, priors, laws = stated(name, data)
+    density = inference.hyperparameter_density(Silent(), layout, data, priors)
+    draws, _ = inference.nuts(density, inference.modes_of(density), draws=500, **short())
+    assert_quantiles(
+        draws, layout, laws, lambda below: float(arviz.ess(below, method="mean").to_array()[0])
     )
-    for name, law in zip(PLAIN.names, laws, strict=True):
-        for level in (0.1, 0.25, 0.5, 0.75, 0.9):
-            below = (draws[[name]] < law.ppf(level)).astype(float)
-            ess = float(arviz.ess(below, method="mean")[name])
-            error = np.sqrt(level * (1 - level) / ess)
-            assert abs(float(below[name].mean()) - level) < 4 * error, (name, level)

@@ -10,7 +10,7 @@ import xarray as xr
 from conftest import TRUTH
 
 import womble as wb
-from womble import inference, sampling
+from womble import diagnostics, inference, sampling
 from womble.hyperparameters import PLAIN
 from womble.importance import Weighted
 from womble.laplace import find_modes
@@ -190,7 +190,7 @@ def test_priors_of_pymc_are_safe_in_threads(zinc, weighted):
 def test_few_effective_points_are_told(weighted):
     stats = weighted.sample_stats.assign(ess=123.4)
     with pytest.warns(UserWarning, match=r"few effective draws \(below 400: 123 of 1000 weighted"):
-        inference.warn_of_trouble(weighted.draws, stats)
+        diagnostics.warn_of_trouble(weighted.draws, stats)
 
 
 def test_where_it_fails_nuts_is_run(zinc, monkeypatch):
@@ -256,6 +256,39 @@ def test_sites_too_far_apart_for_slopes_are_told():
     x = np.arange(30.0)
     draws = xr.Dataset({"lengthscale": (("chain", "draw"), [[1.5, 1.6, 1.7]])})
     with pytest.warns(UserWarning, match=r"median 1\.6\) is below 2 times .* \(median 1\)"):
-        sampling.warn_of_short_lengthscale(draws, x[:, None])
-    sampling.warn_of_short_lengthscale(draws, x[:, None] / 2)  # dense enough
-    sampling.warn_of_short_lengthscale(draws, np.repeat(x, 2)[:, None] / 2)  # repeats are no sites
+        diagnostics.warn_of_short_lengthscale(draws, x[:, None])
+    diagnostics.warn_of_short_lengthscale(draws, x[:, None] / 2)  # dense enough
+    diagnostics.warn_of_short_lengthscale(
+        draws, np.repeat(x, 2)[:, None] / 2
+    )  # repeats are no sites
+
+
+@pytest.mark.parametrize("lengthscale", [(0.5, 1.5), (5.0, 6.0)], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("likelihood", "options"),
+    [
+        ("gaussian", {"inference": "nuts"}),
+        ("gaussian", {"inference": "importance"}),
+        ("gaussian", {"inference": "map"}),
+        ("gaussian", {"inference": "importance", "engine": "spectral"}),
+        ("poisson", {"inference": "laplace"}),
+        ("poisson", {"inference": "nuts"}),
+        ("bernoulli", {"inference": "laplace"}),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "-".join(x.values()),
+)
+def test_short_lengthscales_are_told_once_at_the_users_line(likelihood, options, lengthscale):
+    """Of sites one apart, by every inference; not where the lengthscale is five spacings."""
+    x = np.arange(40.0)
+    y = np.random.default_rng(0).poisson(2.0, 40).astype(float)
+    values = (y > 1).astype(float) if likelihood == "bernoulli" else y
+    model = wb.FieldModel(
+        likelihood=likelihood, priors={"lengthscale": pm.Uniform.dist(*lengthscale)}
+    )
+    options = {"draws": 20, "tune": 20, "chains": 2, "rng": 1, "progress": False} | options
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        model.fit((x, values), **options)
+    told = [w for w in record if "gradients and curvature between" in str(w.message)]
+    assert len(told) == (lengthscale[0] < 1)
+    assert all(w.filename == __file__ for w in told)

@@ -11,6 +11,7 @@ _HOMES = {
     "FieldModel": "womble.model",
     "Grid": "womble.grid",
     "Matern": "womble.kernels",
+    "PenalisedComplexity": "womble.penalised_complexity",
     "Posterior": "womble.posterior",
     "RationalQuadratic": "womble.kernels",
     "SquaredExponential": "womble.kernels",

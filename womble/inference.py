@@ -1,13 +1,12 @@
-"""Sampling the hyperparameters with PyMC, and what samples are worth."""
+"""The density of the hyperparameters, its modes, and NUTS by PyMC."""
 
 from __future__ import annotations
 
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
@@ -24,17 +23,12 @@ from womble.laplace import (
     find_modes,
     promising_starts,
 )
-from womble.log_density import ClosedForm, Compiled, HyperparameterDensity
-from womble.priors import DefaultPriors, check_priors
+from womble.log_density import HyperparameterDensity, joint_prior
+from womble.priors import stated_priors
 from womble.spatial_data import SpatialData
-from womble.warn import warn
 
 if TYPE_CHECKING:
-    from pytensor.tensor import TensorVariable
-
-# Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021): mixing and Monte Carlo error.
-LARGEST_R_HAT = 1.01
-SMALLEST_ESS = 400
+    from womble.priors import Priors
 
 # Draws that the normal approximation counts for in the first mass matrix.
 INITIAL_WEIGHT = 100
@@ -51,14 +45,13 @@ STARTS = (
     {"lengthscale": 1.5, "noise_sd": 0.5},
 )
 
-# Standard deviations to either side that hyperparameters plausibly reach.
-PLAUSIBLE = 3.0
-
-
 # And of a sum, with each component weak in turn.
 WEAK = -2.0
 # And of an anisotropic field, with a ratio of e along either axis and either diagonal.
 STRETCHED = 1.0
+
+# Standard deviations to either side that hyperparameters plausibly reach.
+PLAUSIBLE = 3.0
 
 
 def starts(density: HyperparameterDensity) -> FloatArray:
@@ -78,17 +71,16 @@ def hyperparameter_density(
     engine: Engine,
     layout: Layout,
     data: SpatialData,
-    priors: Mapping[str, TensorVariable] | None,
+    priors: Priors,
 ) -> HyperparameterDensity:
-    """The density that is sampled: `priors` of PyMC where given, the others by default.
+    """The density that is sampled, with `priors` as `FieldModel` takes them.
 
     Raises
     ------
     ValueError, TypeError
         If the priors cannot be used.
     """
-    given, default = check_priors(priors, layout.names), DefaultPriors.of(data, layout)
-    prior = Compiled(default.as_pymc() | given) if given else ClosedForm(default)
+    prior = joint_prior(*stated_priors(priors, data, layout), layout.names)
     return HyperparameterDensity(engine, prior, layout, layout.units(data.scaling))
 
 
@@ -205,7 +197,7 @@ def plausible_thetas(
     engine: Engine,
     layout: Layout,
     data: SpatialData,
-    priors: Mapping[str, TensorVariable] | None,
+    priors: Priors,
 ) -> list[Theta]:
     """Hyperparameters, in scaled units, that span the posterior: what a band is made for."""
     density = hyperparameter_density(engine, layout, data, priors)
@@ -251,82 +243,3 @@ def plain_dataset(result: object, group: str) -> xr.Dataset:
     """A group of ArviZ's InferenceData (PyMC 5) or xarray's DataTree (PyMC 6) as a Dataset."""
     found = result[group]
     return found if isinstance(found, xr.Dataset) else found.to_dataset()
-
-
-def as_arviz(posterior: xr.Dataset, sample_stats: xr.Dataset | None) -> object:
-    """The container of the installed ArviZ: InferenceData below 1.0, DataTree from then on."""
-    groups = {"posterior": posterior}
-    if sample_stats is not None:
-        groups["sample_stats"] = sample_stats
-    # ArviZ 1 answers to the old name too, with a warning: ask for its version.
-    if int(version("arviz").split(".")[0]) < 1:
-        import arviz
-
-        return arviz.InferenceData(**groups)
-    return xr.DataTree.from_dict(groups)
-
-
-def diagnostics(posterior: xr.Dataset, sample_stats: xr.Dataset | None) -> dict[str, xr.Dataset]:
-    """R-hat and effective sample sizes of every hyperparameter, by name of the diagnostic.
-
-    R-hat compares chains: it is NaN where there is only one. After importance sampling there are no
-    chains, and both effective sizes are that of the weights.
-    """
-    import arviz
-
-    if sample_stats is not None and "k_hat" in sample_stats:
-        unknown = xr.full_like(posterior.mean(), np.nan)
-        ess = xr.full_like(unknown, float(sample_stats["ess"]))
-        return {"ess_bulk": ess, "ess_tail": ess, "r_hat": unknown}
-    several = posterior.sizes["chain"] > 1
-    # Chains that never move have no variance to divide by: their R-hat is infinite, and says so.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return {
-            "ess_bulk": arviz.ess(posterior, method="bulk"),
-            "ess_tail": arviz.ess(posterior, method="tail"),
-            "r_hat": arviz.rhat(posterior) if several else xr.full_like(posterior.mean(), np.nan),
-        }
-
-
-def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:
-    """Warn of divergences, R-hat above 1.01 and effective sizes below 400, with what to do."""
-    if "k_hat" in sample_stats:
-        ess = float(sample_stats["ess"])
-        if ess < SMALLEST_ESS:
-            warn(
-                f"few effective draws (below {SMALLEST_ESS}: {ess:.0f} of "
-                f"{int(sample_stats['evaluations'])} weighted points): quantiles are noisy. Run "
-                "more draws (draws=...), or inference='nuts'.",
-            )
-        return
-    divergent = int(sample_stats["diverging"].sum())
-    if divergent:
-        warn(
-            f"{divergent} of {sample_stats['diverging'].size} draws diverged: the posterior has a "
-            "corner that NUTS does not reach. Give an informative prior for noise_sd or "
-            "lengthscale, or a rougher kernel.",
-        )
-    several = posterior.sizes["chain"] > 1
-    if not several:
-        warn(
-            "a single chain cannot show whether it has explored the whole posterior (no R-hat). "
-            "Run at least chains=2.",
-        )
-    found = diagnostics(posterior, sample_stats)
-    r_hat = {name: float(found["r_hat"][name]) for name in posterior}
-    ess = {
-        name: float(np.fmin(found["ess_bulk"][name], found["ess_tail"][name])) for name in posterior
-    }
-    bad = [f"{name} {value:.3f}" for name, value in r_hat.items() if not value <= LARGEST_R_HAT]
-    if bad and several:
-        warn(
-            f"chains disagree (R-hat above {LARGEST_R_HAT}: {', '.join(bad)}). Run more tuning "
-            "steps (tune=...), and look for two explanations of the data: a short lengthscale "
-            "against noise.",
-        )
-    few = [f"{name} {value:.0f}" for name, value in ess.items() if not value >= SMALLEST_ESS]
-    if few:
-        warn(
-            f"few effective draws (below {SMALLEST_ESS}: {', '.join(few)}): quantiles are noisy. "
-            "Run more draws (draws=...) or chains.",
-        )

@@ -6,9 +6,10 @@ import numpy as np
 import xarray as xr
 
 from womble.arrays import FloatArray
+from womble.diagnostics import warn_of_trouble
 from womble.engines.latent import LatentEngine
 from womble.hyperparameters import LatentLayout
-from womble.inference import sample, warn_of_trouble
+from womble.inference import sample
 from womble.joint_density import JointDensity
 from womble.scaling import Scaling
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from womble.arrays import FloatArray
+from womble.diagnostics import warn_of_trouble
 from womble.engines import DENSE_LIMIT, covariate_terms, noise_of_values
 from womble.engines.band import MOST_WAVES, Band
 from womble.engines.latent import LatentEngine
@@ -24,7 +25,6 @@ from womble.inference import (
     hyperparameter_draws,
     starts,
     thetas_around,
-    warn_of_trouble,
 )
 from womble.joint_density import Given, JointDensity, Sampled
 from womble.laplace import NormalApproximation, find_modes
@@ -39,9 +39,8 @@ from womble.trend import Trend
 from womble.warn import warn
 
 if TYPE_CHECKING:
-    from pytensor.tensor import TensorVariable
-
     from womble.kernels import Kernel
+    from womble.priors import Priors
 
 Inference = Literal["laplace", "nuts"]
 
@@ -121,9 +120,7 @@ class Latent:
         trend, terms = Trend(self.trend), covariate_terms(self.data)
         return LatentEngine(self.kernel, trend, self.coords, self.observed, band, terms)
 
-    def density(
-        self, engine: SitesEngine | LatentEngine, priors: Mapping[str, TensorVariable] | None
-    ) -> HyperparameterDensity:
+    def density(self, engine: SitesEngine | LatentEngine, priors: Priors) -> HyperparameterDensity:
         """Laplace's approximation of the hyperparameters' posterior."""
         return hyperparameter_density(engine, self.layout, self.data, priors)
 
@@ -141,7 +138,7 @@ class Latent:
 
 def fit(
     model: Latent,
-    priors: Mapping[str, TensorVariable] | None,
+    priors: Priors,
     *,
     inference: Inference,
     draws: int,
@@ -245,7 +242,7 @@ def _length_of(draws: int, tune: int, chains: int) -> str:
 
 
 def _approximation(
-    model: Latent, priors: Mapping[str, TensorVariable] | None, rng: np.random.Generator
+    model: Latent, priors: Priors, rng: np.random.Generator
 ) -> tuple[
     SitesEngine | LatentEngine,
     HyperparameterDensity,

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from math import exp, inf, lgamma, log, pi
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
+
+from womble.arrays import FloatArray
+
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
@@ -46,6 +50,10 @@ class Law(Protocol):
         """The law at the coordinate `q`."""
         ...
 
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """Independent hyperparameters x, shape (count,)."""
+        ...
+
     def as_pymc(self) -> TensorVariable:
         """The same law as a PyMC distribution."""
         ...
@@ -74,6 +82,10 @@ class InverseGamma:
         decay = self.beta / x
         value = self.alpha * (log(self.beta) - q) - lgamma(self.alpha) - decay
         return LawAt(value, decay - self.alpha, x, x)
+
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """See `Law.draw`."""
+        return self.beta / rng.standard_gamma(self.alpha, count)
 
     def as_pymc(self) -> TensorVariable:
         """See `Law.as_pymc`."""
@@ -105,6 +117,10 @@ class HalfNormal:
         value = 0.5 * log(2 / pi) - log(self.scale) - 0.5 * square + q
         return LawAt(value, 1.0 - square, x, x)
 
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """See `Law.draw`."""
+        return self.scale * np.abs(rng.standard_normal(count))
+
     def as_pymc(self) -> TensorVariable:
         """See `Law.as_pymc`."""
         import pymc as pm
@@ -135,11 +151,53 @@ class Gamma:
         value = self.alpha * (log(self.beta) + q) - lgamma(self.alpha) - self.beta * x
         return LawAt(value, self.alpha - self.beta * x, x, x)
 
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """See `Law.draw`."""
+        return rng.standard_gamma(self.alpha, count) / self.beta
+
     def as_pymc(self) -> TensorVariable:
         """See `Law.as_pymc`."""
         import pymc as pm
 
         return pm.Gamma.dist(alpha=self.alpha, beta=self.beta)
+
+
+@dataclass(frozen=True)
+class Frechet:
+    r"""Frechet law of x = e^q: the power x^-a has an exponential law with mean s^-a.
+
+    .. math:: P(x < t) = e^{-(t / s)^{-a}}, \quad
+              \log p(q) = \log a - u - e^{-u}, \quad u = a (q - \log s)
+    """
+
+    shape: float
+    scale: float
+
+    @property
+    def start(self) -> float:
+        """The mode of q."""
+        return log(self.scale)
+
+    def at(self, q: float) -> LawAt:
+        """See `Law.at`."""
+        u = self.shape * (q - log(self.scale))
+        if max(abs(q), -u) > LARGEST_LOGARITHM:
+            return NOWHERE
+        x, power = exp(q), exp(-u)
+        return LawAt(log(self.shape) - u - power, self.shape * (power - 1.0), x, x)
+
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """See `Law.draw`."""
+        return self.scale * rng.standard_exponential(count) ** (-1 / self.shape)
+
+    def as_pymc(self) -> TensorVariable:
+        """See `Law.as_pymc`; PyMC has no such law, and gives this one no transform."""
+        import pymc as pm
+
+        def reciprocal(shape: object, scale: object, size: object) -> TensorVariable:
+            return pm.Weibull.dist(alpha=shape, beta=1 / scale, size=size) ** -1.0
+
+        return pm.CustomDist.dist(self.shape, self.scale, dist=reciprocal)
 
 
 @dataclass(frozen=True)
@@ -157,6 +215,10 @@ class Normal:
         """See `Law.at`."""
         z = q / self.sd
         return LawAt(-0.5 * (log(2 * pi) + z * z) - log(self.sd), -z / self.sd, q, 1.0)
+
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """See `Law.draw`."""
+        return self.sd * rng.standard_normal(count)
 
     def as_pymc(self) -> TensorVariable:
         """See `Law.as_pymc`."""

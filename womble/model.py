@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import xarray as xr
 
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
+from womble.model_choice import ModelChoice
 from womble.posterior import Posterior
 from womble.response import LikelihoodName, check_likelihood, require_inference
 from womble.spatial_data import SpatialData
@@ -18,15 +18,14 @@ from womble.trend import Trend
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pytensor.tensor import TensorVariable
 
-    from womble.grid import Grid
     from womble.latent_model import Inference
+    from womble.priors import Priors
     from womble.sampling import Method
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldModel:
+class FieldModel(ModelChoice):
     r"""A Gaussian process with trend, observed with noise or through another likelihood.
 
     .. math:: y_i | \eta_i \sim p(y_i | \eta_i), \quad \eta_i = H(s_i) b + Z(s_i), \quad
@@ -54,12 +53,15 @@ class FieldModel:
         hyperparameters `anisotropy_1`, `anisotropy_2` (see `womble.anisotropy`) around isotropy.
         `lengthscale` is then the geometric mean of the longest and the shortest. With
         likelihood="gaussian" only.
-    priors : mapping of str to PyMC distributions, optional
+    priors : mapping of str to PyMC distributions, PenalisedComplexity or str, optional
         For `lengthscale` (coordinate units), `amplitude` and `noise_sd` (link units), or the
         likelihood's parameters named above, for example
         ``{"lengthscale": pm.InverseGamma.dist(alpha=3, beta=500)}``; numbered from 1 for a sum of
         kernels, in its order: `lengthscale_1`, .. Those not named keep their
-        defaults (`womble.priors.DefaultPriors`).
+        defaults (`womble.priors.DefaultPriors`). `PenalisedComplexity` states lengthscale and
+        amplitude by a tail of each; "penalised_complexity" takes the tails from the data: 5% for a
+        lengthscale below the spacing of neighbours, 5% for an amplitude above three standard
+        deviations of the data (above 3 where the link is log or logit).
 
     Raises
     ------
@@ -71,7 +73,7 @@ class FieldModel:
 
     kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
     trend: Literal["none", "constant", "linear", "quadratic"] = "constant"
-    priors: Mapping[str, TensorVariable] | None = None
+    priors: Priors = None
     likelihood: LikelihoodName = "gaussian"
     anisotropic: bool = False
 
@@ -204,7 +206,8 @@ class FieldModel:
         sampling, JMLR 25.
         """
         from womble import gaussian_model, latent_model
-        from womble.sampling import Method, warn_of_short_lengthscale
+        from womble.diagnostics import warn_of_short_lengthscale
+        from womble.sampling import Method
 
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
             if count < least:
@@ -234,64 +237,6 @@ class FieldModel:
             post = latent_model.fit(model, self.priors, **settings)
         warn_of_short_lengthscale(post.draws, checked.coords)
         return post
-
-    def prior_predictive(
-        self,
-        data: Any,
-        value: str | None = None,
-        *,
-        grid: Grid | None = None,
-        transform: Literal["log"] | None = None,
-        units: str | None = None,
-        samples: int = 20,
-        rng: int | np.random.Generator | None = None,
-    ) -> xr.Dataset:
-        """Surfaces drawn from the priors: how smooth, steep and high fields are beforehand.
-
-        Parameters
-        ----------
-        data, value, transform, units
-            As in `fit`: default priors take their scales from the data, and nothing else.
-        grid : Grid, optional
-            By default `Grid.from_data(data)`.
-        samples : int
-            Number of draws.
-        rng : int or Generator, optional
-
-        Returns
-        -------
-        xarray.Dataset
-            Dimensions (draw, y, x), link scale: `process`, and `surface` with the trend, whose
-            prior is very wide; `lengthscale`, `amplitude` and `noise_sd` of each draw. NaN outside
-            the grid's mask.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the data are not in the plane, or an argument cannot be used.
-        """
-        from womble.grid import Grid
-        from womble.prior_predictive import prior_surfaces
-        from womble.spatial_data import require_same_crs
-
-        if samples < 1:
-            raise ValueError(f"`samples` must be at least 1; got {samples}.")
-        if self.likelihood != "gaussian":
-            raise ValueError(
-                "prior_predictive() needs likelihood='gaussian'; got "
-                f"likelihood={self.likelihood!r}, with which it is not worked out."
-            )
-        checked = self._checked(data, value, transform=transform, units=units)
-        if checked.coords.shape[1] != 2:
-            raise ValueError(
-                "prior_predictive() needs data in the plane; these have "
-                f"{checked.coords.shape[1]} coordinate(s)."
-            )
-        grid = Grid.from_data(checked) if grid is None else grid
-        require_same_crs(grid.crs, checked.crs, "grid")
-        rng, trend = np.random.default_rng(rng), Trend(self.trend)
-        layout = Layout.of(self.kernel, self.anisotropic)
-        return prior_surfaces(checked, self.kernel, trend, layout, self.priors, grid, samples, rng)
 
     def condition(
         self,

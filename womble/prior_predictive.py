@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 
+from womble import jet
 from womble.anisotropy import coordinate_map
 from womble.arrays import FloatArray
 from womble.attributes import georeference
+from womble.cells import Cells
 from womble.engines.fourier import component_priors
-from womble.grid import Grid
-from womble.hyperparameters import Layout, Theta
+from womble.hyperparameters import IN_LINK_UNITS, Layout, State, Theta
 from womble.kernels import Kernel
-from womble.priors import DefaultPriors, check_priors
-from womble.spatial_data import SpatialData
+from womble.priors import stated_priors
+from womble.spatial_data import SpatialData, require_same_crs
 from womble.trend import COEFFICIENT_SD, Trend
 
 if TYPE_CHECKING:
-    from pytensor.tensor import TensorVariable
+    from womble.priors import Priors
 
 
 def draw_hyperparameters(
     data: SpatialData,
     layout: Layout,
-    priors: Mapping[str, TensorVariable] | None,
+    priors: Priors,
     samples: int,
     rng: np.random.Generator,
 ) -> dict[str, FloatArray]:
     """Draws (samples,) of every hyperparameter in user units, the user's priors where given."""
-    import pymc as pm
-    from pytensor.compile.mode import Mode
+    laws, users = stated_priors(priors, data, layout)
+    drawn = {name: law.draw(samples, rng) for name, law in laws.items()}
+    if users:
+        import pymc as pm
+        from pytensor.compile.mode import Mode
 
-    default = DefaultPriors.of(data, layout).as_pymc()
-    named = default | check_priors(priors, layout.names)
-    drawn = pm.draw(
-        [named[name] for name in layout.names],
-        draws=samples,
-        random_seed=int(rng.integers(2**31)),
-        mode=Mode(linker="py", optimizer="fast_compile"),  # few numbers: not worth compiling
-    )
-    return dict(zip(layout.names, drawn, strict=True))
+        numbers = pm.draw(
+            [*users.values()],
+            draws=samples,
+            random_seed=int(rng.integers(2**31)),
+            mode=Mode(linker="py", optimizer="fast_compile"),  # few numbers: not worth compiling
+        )
+        drawn |= dict(zip(users, numbers, strict=True))
+    return {name: drawn[name] for name in layout.names}
 
 
 def prior_surfaces(
@@ -50,51 +52,86 @@ def prior_surfaces(
     kernel: Kernel,
     trend: Trend,
     layout: Layout,
-    priors: Mapping[str, TensorVariable] | None,
-    grid: Grid,
+    priors: Priors,
+    grid: Cells,
+    scale: Literal["link", "response"],
     samples: int,
     rng: np.random.Generator,
 ) -> xr.Dataset:
-    """Draws of surface and process on the link scale, and their hyperparameters."""
+    """Draws of surface and process on either scale, and their hyperparameters.
+
+    On the response scale the process is about the trend's prior mean.
+    """
     theta = draw_hyperparameters(data, layout, priors, samples, rng)
-    scaling, points = data.scaling, grid.points
-    scaled, units = scaling.coords_in(points), layout.units(scaling)
+    scaling = data.scaling
+    scaled, units = scaling.coords_in(grid.points), layout.units(scaling)
     basis = COEFFICIENT_SD * trend.jets(scaled, 0)[:, 0, :]
-    process, surface = np.full((2, samples, *grid.shape), np.nan)
+    process, surface = np.empty((2, samples, len(scaled)))
     for s in range(samples):
-        one = layout.theta([theta[name][s] for name in layout.names] / units)
-        process[s, grid.inside] = scaling.scale * _process(kernel, one, scaled, rng)
+        one = layout.theta(np.array([theta[name][s] for name in layout.names]) / units)
+        process[s] = scaling.scale * _process(kernel, one, scaled, rng)
         mean = scaling.offset + scaling.scale * (basis @ rng.standard_normal(basis.shape[1]))
-        surface[s, grid.inside] = mean + process[s, grid.inside]
-    dims = ("draw", "y", "x")
+        surface[s] = mean + process[s]
+    if scale == "response" and data.link != "identity":
+        process, surface = (
+            jet.unlink(field[..., None], data.link, len(grid.shape))[..., 0]
+            for field in (scaling.offset + process, surface)
+        )
+    dims = ("draw", *grid.dims)
     ds = xr.Dataset(
-        {"surface": (dims, surface), "process": (dims, process)}
+        {"surface": (dims, grid.fill(surface)), "process": (dims, grid.fill(process))}
         | {name: ("draw", numbers) for name, numbers in theta.items()},
-        {"draw": np.arange(samples), "y": grid.y, "x": grid.x},
+        {"draw": np.arange(samples), **grid.labels},
     )
-    return _described(ds, data, layout, grid, f"womble: {kernel!r}, {trend.name} trend, priors")
+    ds.attrs["scale"] = scale
+    source = f"womble: {kernel!r}, {trend.name} trend, priors"
+    return _described(ds, data, layout, grid, scale == "response", source)
+
+
+def require_grid(grid: Cells, data: SpatialData) -> None:
+    """Refuse cells of another dimension or CRS than the data.
+
+    Raises
+    ------
+    ValueError
+    """
+    dimension = data.coords.shape[1]
+    if len(grid.shape) != dimension:
+        raise ValueError(
+            f"`grid` must have the data's {dimension} dimension(s); got {len(grid.shape)}. Make it "
+            "with Grid.from_data(data)."
+        )
+    require_same_crs(grid.crs, data.crs, "grid")
 
 
 def _process(
-    kernel: Kernel, theta: Theta, points: FloatArray, rng: np.random.Generator
+    kernel: Kernel, theta: Theta | State, points: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """A draw of the process at scaled `points` (p, 2), shape (p,)."""
-    if theta.anisotropy is not None:
-        points = points @ coordinate_map(theta.anisotropy)
+    """A draw of the process at scaled `points` (p, d), shape (p,)."""
+    anisotropy = getattr(theta, "anisotropy", None)
+    if anisotropy is not None:
+        points = points @ coordinate_map(anisotropy)
     box = np.stack([points.min(axis=0), points.max(axis=0)])
     priors = component_priors(kernel, theta.scales, box)
     return sum(prior.draw(rng).jets(points, 0)[:, 0] for prior in priors)
 
 
 def _described(
-    ds: xr.Dataset, data: SpatialData, layout: Layout, grid: Grid, source: str
+    ds: xr.Dataset,
+    data: SpatialData,
+    layout: Layout,
+    grid: Cells,
+    response: bool,
+    source: str,
 ) -> xr.Dataset:
-    name = data.field_name()
-    labels = {"surface": name, "process": f"{name} without trend"}
-    of_kind = dict.fromkeys(["amplitude", "noise_sd"], data.difference_units)
-    of_kind |= {"lengthscale": data.coordinate_units, "anisotropy": "1"}
-    units = {n: of_kind[kind] for n, kind in zip(layout.names, layout.kinds, strict=True)}
-    units |= {"surface": data.link_units, "process": data.difference_units}
+    name, transformed = data.field_name(response), response and data.link != "identity"
+    without = "with the trend's prior mean" if transformed else "without trend"
+    labels = {"surface": name, "process": f"{name} {without}"}
+    of_kind = {"lengthscale": data.coordinate_units}
+    of_kind |= dict.fromkeys(IN_LINK_UNITS, data.difference_units)
+    units = {n: of_kind.get(kind, "1") for n, kind in zip(layout.names, layout.kinds, strict=True)}
+    both = (data.response_units,) * 2 if response else (data.link_units, data.difference_units)
+    units |= dict(zip(("surface", "process"), both, strict=True))
     for variable, unit in units.items():
         ds[variable].attrs = {"long_name": labels.get(variable, variable)}
         if unit:

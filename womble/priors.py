@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import root_scalar
@@ -15,16 +15,26 @@ from scipy.stats import invgamma
 from womble.arrays import FloatArray
 from womble.hyperparameters import PLAIN, Layout
 from womble.laws import Gamma, HalfNormal, InverseGamma, Law, Normal
+from womble.penalised_complexity import PenalisedComplexity
 from womble.spatial_data import SpatialData
 
 if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
+
+    # As `FieldModel` takes them.
+    Priors = (
+        Mapping[str, TensorVariable] | PenalisedComplexity | Literal["penalised_complexity"] | None
+    )
 
 # Of each of the two numbers of the anisotropy: half of all ratios are above 2.3, 5% above 5.5.
 ANISOTROPY_SD = 0.7
 
 # Prior mass of the lengthscale below the spacing of neighbours and above twice the domain.
 TAIL = 0.01
+
+# Of priors="penalised_complexity". Intervals covered well in the paper's simulations where the
+# amplitude's bound is 2.5 to 40 times the truth and the range's 1/10 to 2/5 of it.
+PENALISED_TAIL, PENALISED_SDS = 0.05, 3.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,69 @@ class DefaultPriors:
         return {name: law.as_pymc() for name, law in self.laws.items()}
 
 
+def stated_priors(
+    given: Priors, data: SpatialData, layout: Layout = PLAIN
+) -> tuple[dict[str, Law], dict[str, TensorVariable]]:
+    """Laws in closed form of those hyperparameters that are not the user's, and the user's.
+
+    Parameters
+    ----------
+    given : mapping of str to PyMC distributions, PenalisedComplexity or str, optional
+        As `FieldModel` takes them.
+
+    Returns
+    -------
+    laws : dict of str to Law
+    users : dict of str to PyMC distributions
+        Each name of the layout is in one of the two.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the priors cannot be used.
+    """
+    laws = dict(DefaultPriors.of(data, layout).laws)
+    if isinstance(given, str):
+        given = penalised_complexity(given, data, layout)
+    if isinstance(given, PenalisedComplexity):
+        laws |= given.laws(layout, data.coords.shape[1])
+        given = given.others
+    users = check_priors(given, layout.names)
+    return {name: law for name, law in laws.items() if name not in users}, users
+
+
+def penalised_complexity(
+    name: str, data: SpatialData, layout: Layout = PLAIN
+) -> PenalisedComplexity:
+    """The prior of that name on the data's scale.
+
+    P = 0.05 each that the lengthscale is below the median spacing of distinct neighbours (but at
+    least 1/200 of the domain's diameter), and that the amplitude is above three standard deviations
+    of the data; above 3 where the link is log or logit.
+
+    Raises
+    ------
+    ValueError
+        If the name is another, or the kernel is a sum, whose components it could not tell apart.
+    """
+    if name != "penalised_complexity":
+        raise ValueError(
+            "`priors` must be a mapping of names to PyMC distributions, PenalisedComplexity(...) "
+            f"or 'penalised_complexity'; got {name!r}."
+        )
+    if layout.components > 1:
+        raise ValueError(
+            "priors='penalised_complexity' is for kernels of one component; this one has "
+            f"{layout.components}. Give PenalisedComplexity(lengthscale=[(l1, p1), ..], "
+            "amplitude=[(s1, q1), ..]) with a pair for each."
+        )
+    shortest, _ = lengthscale_range(data.coords)
+    return PenalisedComplexity(
+        lengthscale=(shortest, PENALISED_TAIL),
+        amplitude=(PENALISED_SDS * data.scaling.scale, PENALISED_TAIL),
+    )
+
+
 def check_priors(
     given: Mapping[str, TensorVariable] | None, names: Sequence[str]
 ) -> dict[str, TensorVariable]:
@@ -88,10 +161,15 @@ def check_priors(
     ValueError
         If a name is no hyperparameter.
     TypeError
-        If a prior is not a PyMC distribution.
+        If they are no mapping, or a prior is not a PyMC distribution.
     """
     from pytensor.tensor import TensorVariable
 
+    if not isinstance(given, Mapping | None):
+        raise TypeError(
+            "`priors` must be a mapping of names to PyMC distributions, PenalisedComplexity(...) "
+            f"or 'penalised_complexity'; got {type(given).__name__}."
+        )
     given = dict(given or {})
     unknown = sorted(set(given) - set(names))
     if unknown:

@@ -8,19 +8,15 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from womble.arrays import FloatArray
+from womble.diagnostics import warn_of_trouble
 from womble.importance import FEWEST_POINTS, Weighted, importance_sample
-from womble.inference import hyperparameter_draws, modes_of, nuts, warn_of_trouble
+from womble.inference import hyperparameter_draws, modes_of, nuts
 from womble.laplace import NormalApproximation
 from womble.log_density import HyperparameterDensity
 from womble.pareto import LARGEST_K_HAT
-from womble.priors import typical_spacing
 from womble.warn import warn
 
 Method = Literal["nuts", "importance", "map"]
-
-# Spacings to a lengthscale, at least: over two of them correlation falls to about 0.6 (Matern 7/2).
-SEEN_SPACINGS = 2.0
 
 
 class Sampled(NamedTuple):
@@ -123,19 +119,3 @@ def resampled(
     )
     posterior = hyperparameter_draws(density.theta(found.points[chosen][None]), density.layout)
     return Sampled(posterior, xr.Dataset(stats | whole, posterior.coords), how)
-
-
-def warn_of_short_lengthscale(posterior: xr.Dataset, coords: FloatArray) -> None:
-    """Warn where sites (n, d) are too far apart for the field's slope between them to be seen.
-
-    Of several lengthscales the longest counts: then all of them are too short.
-    """
-    lengths = [x for name, x in posterior.items() if str(name).startswith("lengthscale")]
-    middle, spacing = max(float(x.median()) for x in lengths), typical_spacing(coords)
-    if middle < SEEN_SPACINGS * spacing:
-        warn(
-            f"the lengthscale (median {middle:.3g}) is below {SEEN_SPACINGS:g} times the distance "
-            f"between neighbouring sites (median {spacing:.3g}): gradients and curvature between "
-            "the sites are then mostly the prior's. Look at their sds before you read boundaries; "
-            "denser sites would help.",
-        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from womble.diagnostics import warn_of_short_lengthscale
 from womble.engines import choose_engine
 from womble.hyperparameters import Layout
 from womble.model import FieldModel
@@ -72,6 +73,11 @@ def from_pymc(
     ValueError
         If a hyperparameter is missing, has another shape than (chain, draw) or is not positive and
         finite; or the data or the trend cannot be used.
+
+    Warns
+    -----
+    UserWarning
+        Where the lengthscale is short beside the spacing of the sites.
     """
     if trend not in ("none", "constant"):
         raise ValueError(f"`trend` must be 'none' or 'constant'; got {trend!r}.")
@@ -86,6 +92,7 @@ def from_pymc(
     chains, count = draws.sizes["chain"], draws.sizes["draw"]
     reason += f"; hyperparameters from {chains} x {count} draws of a PyMC model ({theirs})"
     how = "draws of a PyMC model"
+    warn_of_short_lengthscale(draws, data.coords)
     return Posterior(data, model.kernel, trend, draws, stats, reason, engine, how)
 
 

@@ -65,7 +65,7 @@ class Fitted:
     @property
     def inference_data(self) -> Any:
         """The hyperparameters for ArviZ: InferenceData (ArviZ 0.x) or DataTree (1.0 and later)."""
-        from womble.inference import as_arviz
+        from womble.diagnostics import as_arviz
 
         return as_arviz(self.draws, self.sample_stats)
 

@@ -37,7 +37,7 @@ def hyperparameter_table(
     given : bool
         Whether there is a single draw, without ESS and R-hat.
     """
-    from womble.inference import diagnostics
+    from womble.diagnostics import diagnostics
 
     kinds = dict(zip(layout.names, layout.kinds, strict=True))
     centre = 0.0
