@@ -111,9 +111,17 @@ def test_weighted_draws_are_a_fit_without_the_observation(zinc):
     npt.assert_allclose(row.loc[i, "log_density"], refit.log_density[0], atol=0.35)
 
 
-def test_influential_observations_are_told():
-    with pytest.warns(UserWarning, match=r"2 of 3 observations have k-hat above 0\.7"):
-        check.warn_of_influence(np.array([0.8, 0.1, np.inf]))
+def test_influential_observations_are_told(given):
+    k_hat = np.where(np.arange(40) < 2, 0.8, 0.1)
+    k_hat[2] = np.inf
+    uneven, even = np.full((10, 40), 0.05), np.full((10, 40), 0.1)
+    uneven[0] = 0.55
+    mixed = np.where(np.arange(40) == 1, even, uneven)
+    predictive = check.Predictive(given.data.values, *np.ones((2, 10, 40)), mixed)
+    found = check.result("leave-one-out", predictive, given.data, k_hat)
+    assert list(np.flatnonzero(found.observations["influential"])) == [0, 2]
+    with pytest.warns(UserWarning, match=r"2 of 40 observations have k-hat above 0\.7"):
+        check.warn_of_influence(found)
 
 
 # --- what is returned ------------------------------------------------------------------------
@@ -233,7 +241,9 @@ def test_standard_errors_by_hand(given):
     table = pd.DataFrame([{"rmse": 1.0, "crps": 1.0, "coverage": 1.0}])
 
     def foretold(densities):
-        observations = pd.DataFrame({"log_density": densities, "k_hat": [0.1, 0.8, np.nan, 0.2]})
+        observations = pd.DataFrame(
+            {"log_density": densities, "influential": [False, True, False, False]}
+        )
         return known(given, check.Check(table, observations, "zinc", None))
 
     better = foretold([-1.0, -2.0, -1.0, -3.0])
@@ -253,7 +263,7 @@ def known(post, found):
     class Known:
         data = post.data
 
-        def check(self):
+        def check(self, rng):
             return found
 
     return Known()

@@ -522,3 +522,65 @@ def test_check_without_a_map_and_on_given_axes():
     assert axes[2].get_ylabel() == "residual / sd"
     with pytest.raises(ValueError, match=r"`ax` must be an array of three Axes.*got shape \(\)"):
         plot.check(found.check(), ax=axes[0])
+
+
+@pytest.fixture(scope="module")
+def responses():
+    """Checks of presence and of counts, along a line and in the plane."""
+    import womble as wb
+
+    rng = np.random.default_rng(1)
+    coords = rng.uniform(0, 10, (60, 2))
+    rate = np.exp(np.sin(coords[:, 0]))
+    given = {"lengthscale": 3.0, "amplitude": 1.0}
+    presence = wb.FieldModel(likelihood="bernoulli")
+    counts = wb.FieldModel(likelihood="poisson")
+    return (
+        presence.condition((coords, rng.random(60) < rate / (1 + rate)), **given).check(rng=1),
+        counts.condition((coords, rng.poisson(rate)), **given).check(rng=1),
+    )
+
+
+def test_presence_has_a_reliability_diagram(responses):
+    found, _ = responses
+    left, middle, right = plot.check(found)
+    seen = found.observations.sort_values("mean")
+    (shares,) = (line for line in left.get_lines() if line.get_marker() == "o")
+    # Sixty sites make six classes of ten.
+    expected = seen["observed"].to_numpy().reshape(6, 10).mean(axis=1)
+    npt.assert_allclose(shares.get_ydata(), expected)
+    npt.assert_allclose(shares.get_xdata(), seen["mean"].to_numpy().reshape(6, 10).mean(axis=1))
+    assert left.get_xlabel() == "predicted probability"
+    heights = [patch.get_height() for patch in middle.patches]
+    assert sum(heights) == 60
+    assert "Brier" in middle.get_title(loc="left")
+    residual = found.observations["observed"] - found.observations["mean"]
+    npt.assert_allclose(right.collections[0].get_array(), residual)
+
+
+def test_counts_are_drawn_on_square_roots(responses):
+    from scipy.stats import norm
+
+    _, found = responses
+    left, middle, right = plot.check(found)
+    assert left.get_xlabel() == "PIT"
+    assert middle.get_xscale() == middle.get_yscale() == "function"
+    seen = found.observations
+    bars = np.array([path.vertices[:, 0] for path in middle.collections[0].get_paths()])
+    npt.assert_allclose(bars, seen[["q025", "q975"]])
+    npt.assert_allclose(right.collections[0].get_array(), norm.ppf(seen["pit"]))
+    middle.figure.canvas.draw()
+
+
+def test_censored_values_have_quantile_residuals(zinc):
+    from scipy.stats import norm
+
+    import womble as wb
+
+    limit = zinc["zinc"].quantile(0.2)
+    frame = zinc.assign(zinc=zinc["zinc"].clip(lower=limit), below=zinc["zinc"] < limit)
+    given = {"lengthscale": 30.0, "amplitude": 2.0, "noise_sd": 0.5}
+    post = wb.FieldModel().condition(frame, "zinc", left_censored="below", **given)
+    found = post.check(rng=1)
+    residuals = plot.check(found)[2].collections[0].get_array()
+    npt.assert_allclose(residuals, norm.ppf(found.observations["pit"]))

@@ -24,7 +24,9 @@ from scipy.stats import kstest
 from womble.arrays import FloatArray
 from womble.engines.base import Blocks, Conditional
 from womble.engines.ensemble import Ensemble
-from womble.pareto import LARGEST_K_HAT, smoothed_weights
+from womble.observation_laws import GaussianLaw
+from womble.pareto import LARGEST_K_HAT, smoothed_weights, unreliable
+from womble.response_scores import ResponsePredictive
 from womble.scores import Predictive, component_log_density
 from womble.spatial_data import SpatialData
 from womble.warn import warn
@@ -46,21 +48,28 @@ class Check:
     Attributes
     ----------
     table : DataFrame
-        One row, named after the method: n; rmse, mae (of the predictive mean) and crps, on the link
-        scale; coverage of the central 95% interval; log_density, the mean log predictive density;
-        pit_p, the Kolmogorov-Smirnov p-value of a uniform PIT as if observations were independent,
-        which left-out ones are not quite.
+        One row, named after the method: n; rmse, mae (of the predictive mean) and crps, on the
+        scale of the values: after `transform`, else that of the response; coverage of the central
+        95% interval; log_density, the mean log predictive density or probability; pit_p, the
+        Kolmogorov-Smirnov p-value of a uniform PIT as if observations were independent, which
+        left-out ones are not quite.
     observations : GeoDataFrame or DataFrame
-        One row an observation: observed, mean, sd, pit, crps, log_density, k_hat (of its weights;
-        NaN where there are none), and fold.
+        One row an observation: observed, mean, sd, pit (randomised for discrete responses), crps,
+        log_density, k_hat (of its weights; NaN where there are none), influential (k_hat above 0.7
+        and weights that leave fewer than 90% of the draws effective), and fold; of responses that
+        are not Gaussian q025 and q975 too, from draws; where values are censored a column says
+        so: their observed value is the limit, which rmse, mae and crps leave out, their
+        log_density that of lying beyond it.
     name, units : str, str or None
-        Of the response on the link scale.
+        Of the values.
+    likelihood : str
     """
 
     table: pd.DataFrame
     observations: pd.DataFrame
     name: str
     units: str | None
+    likelihood: str = "gaussian"
 
 
 def leave_one_out(ensemble: Ensemble, observed: FloatArray) -> tuple[Predictive, FloatArray]:
@@ -80,16 +89,26 @@ def leave_blocks_out(
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 
-def foretold(ensemble: Ensemble, points: FloatArray, observed: FloatArray) -> Predictive:
-    """New noisy observations (p,) at `points` (p, d)."""
-    noise = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
+def foretold(
+    ensemble: Ensemble,
+    points: FloatArray,
+    observed: FloatArray,
+    design: FloatArray | None = None,
+    law: GaussianLaw | None = None,
+) -> Predictive:
+    """New noisy observations (p,) at `points` (p, d).
 
-    def one(f: Conditional, _: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        mean, covariance = f.groups(points[:, None, :], 0)
-        return mean[:, 0], covariance[:, 0, 0]
-
-    means, variances = _collected(ensemble, one)
-    sds = np.sqrt(variances + noise[:, None] ** 2)
+    Parameters
+    ----------
+    design : array, shape (p, q), optional
+        Standardised covariates, of a model that has some.
+    law : GaussianLaw, optional
+        Of the values, where their noise is not noise_sd alone.
+    """
+    law = GaussianLaw() if law is None else law
+    tau = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
+    means, variances = _collected(ensemble, lambda f, _: f.at_sites(points, design))
+    sds = np.sqrt(variances + law.share * tau[:, None] ** 2 + law.known)
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 
@@ -119,7 +138,7 @@ def spatial_folds(coords: FloatArray, folds: int, rng: np.random.Generator) -> n
 
 def result(
     method: str,
-    predictive: Predictive,
+    predictive: Predictive | ResponsePredictive,
     data: SpatialData,
     k_hat: FloatArray | None = None,
     fold: np.ndarray | None = None,
@@ -136,58 +155,74 @@ def result(
         "crps": predictive.crps,
         "log_density": predictive.log_density,
         "k_hat": np.nan if k_hat is None else k_hat,
+        "influential": False if k_hat is None else unreliable(k_hat, predictive.weights.T),
         "fold": np.arange(len(predictive.observed)) if fold is None else fold,
     }
+    if isinstance(predictive, ResponsePredictive):
+        columns["q025"], columns["q975"] = predictive.quantiles
+    if data.censored.any():
+        columns["censored"] = data.censored
+        columns["crps"] = np.where(data.censored, np.nan, columns["crps"])
     frame = pd.DataFrame(columns, index=data.rows)
     if data.coords.shape[1] == 2:
         frame = gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(*data.coords.T), crs=data.crs)
         if data.coordinate_units:
             frame.attrs["coordinate_units"] = data.coordinate_units
-    residual = frame["observed"] - frame["mean"]
+    residual = (frame["observed"] - frame["mean"])[~data.censored]
     row = {
         "n": len(frame),
         "rmse": np.sqrt(np.mean(residual**2)),
         "mae": np.mean(np.abs(residual)),
         "crps": frame["crps"].mean(),
-        "coverage": frame["pit"].between(0.025, 0.975).mean(),
+        "coverage": predictive.covered.mean(),
         "log_density": frame["log_density"].mean(),
         "pit_p": kstest(frame["pit"], "uniform").pvalue,
     }
     table = pd.DataFrame([row], index=[method])
-    return Check(table, frame, data.field_name(), data.link_units)
+    likelihood = "gaussian" if data.response is None else data.response.likelihood
+    return Check(table, frame, data.value_name, data.value_units, likelihood)
 
 
-def warn_of_influence(k_hat: FloatArray) -> None:
+def warn_of_influence(result: Check) -> None:
     """Warn of observations that the hyperparameters hang on too much for their weights."""
-    bad = int((k_hat > LARGEST_K_HAT).sum())
-    if bad:
+    influential = result.observations["influential"]
+    if influential.any():
         warn(
-            f"{bad} of {len(k_hat)} observations have k-hat above {LARGEST_K_HAT}: leaving them "
-            "out changes the hyperparameters more than weights can follow, and their scores are "
-            "too good. Look at them in `observations`, or refit without them."
+            f"{influential.sum()} of {len(influential)} observations have k-hat above "
+            f"{LARGEST_K_HAT}: leaving them out changes the posterior more than weights can "
+            "follow, and their scores are too good. Look at them in `observations`, or refit "
+            "without them."
         )
 
 
-def compare(posteriors: Sequence[Posterior] | Mapping[str, Posterior]) -> pd.DataFrame:
+def compare(
+    posteriors: Sequence[Posterior] | Mapping[str, Posterior],
+    *,
+    rng: int | np.random.Generator | None = None,
+) -> pd.DataFrame:
     """Models of the same data, the best first, by leave-one-out log predictive density.
 
     Parameters
     ----------
     posteriors : sequence or mapping of Posterior
-        At least two; a sequence is named by its positions.
+        At least two; a sequence is named by its positions. Their likelihoods may differ, but
+        probabilities of counts are not compared with densities.
+    rng : int or Generator, optional
+        Of the CRPS of responses that are not Gaussian.
 
     Returns
     -------
     DataFrame
-        A row a model: elpd (sum of log densities, link scale), elpd_se; difference from the best
+        A row a model: elpd (sum of log densities of the values), elpd_se; difference from the best
         and difference_se, from the differences observation by observation; rmse, crps, coverage;
-        bad_k, observations whose k-hat is above 0.7. Differences below about 4, or within two
+        bad_k, observations that are influential. Differences below about 4, or within two
         standard errors, tell nothing (Sivula et al. 2020).
 
     Raises
     ------
     ValueError
-        If there are fewer than two posteriors, or they are not of the same sites and values.
+        If there are fewer than two posteriors, they are not of the same sites and values, or some
+        are of counts and some of numbers.
 
     References
     ----------
@@ -197,7 +232,8 @@ def compare(posteriors: Sequence[Posterior] | Mapping[str, Posterior]) -> pd.Dat
 
     named = dict(posteriors.items() if isinstance(posteriors, Mapping) else enumerate(posteriors))
     _require_same_data(named)
-    checks = {name: post.check() for name, post in named.items()}
+    rng = np.random.default_rng(rng)
+    checks = {name: post.check(rng=rng) for name, post in named.items()}
     elpd = {name: found.observations["log_density"] for name, found in checks.items()}
     order = sorted(named, key=lambda name: -elpd[name].sum())
     rows = {}
@@ -210,7 +246,7 @@ def compare(posteriors: Sequence[Posterior] | Mapping[str, Posterior]) -> pd.Dat
             "difference": difference.sum(),
             "difference_se": np.sqrt(n) * difference.std(),
             **{score: table[score] for score in ("rmse", "crps", "coverage")},
-            "bad_k": int((checks[name].observations["k_hat"] > LARGEST_K_HAT).sum()),
+            "bad_k": int(checks[name].observations["influential"].sum()),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
@@ -228,4 +264,14 @@ def _require_same_data(posteriors: Mapping[str, Posterior]) -> None:
                 f"models must be of the same sites and values on the same scale; {name!r} has "
                 f"others than {first!r}. Fit both to the same rows with the same transform: log "
                 "densities of different values cannot be compared."
+            )
+        if post.data.law.discrete != other.data.law.discrete:
+            raise ValueError(
+                f"models must all be of counts or all of numbers; {first!r} and {name!r} are not. "
+                "A probability cannot be compared with a density."
+            )
+        if not np.array_equal(post.data.censored, other.data.censored):
+            raise ValueError(
+                f"models must be told the same of every value; {first!r} and {name!r} have others "
+                "censored. A probability cannot be compared with a density."
             )

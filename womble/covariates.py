@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from womble.arrays import FloatArray
+from womble.arrays import FloatArray, float_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +118,20 @@ class Covariates:
         """Numbers that are not known everywhere."""
         return [c.name for c in self.columns if c.levels is None and c.name not in self.fields]
 
+    def of_rows(self, table: pd.DataFrame) -> FloatArray:
+        """The design of other rows (p,) with the same columns and without gaps, shape (p, k).
+
+        Raises
+        ------
+        ValueError
+            If a category has a level that the data had not, or a number is infinite.
+        TypeError
+            If a number's column holds no numbers.
+        """
+        for column in self.columns:
+            _require_known(column, table[column.name])
+        return np.concatenate([c.design(table[c.name]) for c in self.columns], axis=1)
+
     @classmethod
     def of(
         cls, table: pd.DataFrame, fields: Mapping[str, CovariateField] | None = None
@@ -142,6 +156,24 @@ class Covariates:
                     "category, which has no gradient. Leave its field out."
                 )
         return cls(columns, design, fields)
+
+
+def _require_known(column: Covariate, values: pd.Series) -> None:
+    """Refuse values that the fit's coefficients say nothing of."""
+    if column.levels is None:
+        if not np.isfinite(float_array(values, column.name)).all():
+            raise ValueError(
+                f"covariate {column.name!r} must be finite; some values are infinite. Remove those "
+                "rows."
+            )
+        return
+    unknown = sorted(set(np.asarray(values).astype(str).tolist()) - set(column.levels))
+    if unknown:
+        raise ValueError(
+            f"covariate {column.name!r} must have levels that the fit had, "
+            f"{', '.join(map(repr, column.levels))}; got {', '.join(map(repr, unknown))}, whose "
+            "coefficients nothing is known of. Leave those rows out."
+        )
 
 
 def _require_independent(design: FloatArray, labels: Sequence[str]) -> None:

@@ -71,7 +71,7 @@ def observed_data(
     }
     rows = {k: None if x is None else per_row(x, data, checked, k) for k, x in given.items()}
     sd, weights = rows["measurement_sd"], rows["weights"]
-    _require_noise(sd, weights)
+    require_noise(sd, weights)
     censored = _censored(rows["left_censored"], rows["right_censored"])
     observed = response(
         likelihood, checked.values, checked.name, rows["exposure"], rows["trials"], censored
@@ -131,7 +131,7 @@ def per_row(given: Any, source: Any, data: SpatialData, name: str) -> FloatArray
     return np.full(len(data.values), array) if array.ndim == 0 else array.ravel()[data.rows]
 
 
-def _require_noise(sd: FloatArray | None, weights: FloatArray | None) -> None:
+def require_noise(sd: FloatArray | None, weights: FloatArray | None) -> None:
     """Refuse measurement errors and weights that are none."""
     if sd is not None and (bad := ~(np.isfinite(sd) & (sd >= 0))).any():
         raise ValueError(

@@ -11,6 +11,10 @@ from womble.arrays import FloatArray
 # Above this the largest weights have no reliable mean (Vehtari et al. 2024, sec. 3.2.4).
 LARGEST_K_HAT = 0.7
 
+# Weights that leave this share of the draws effective have moved nothing, whatever the shape of
+# their tail: a k-hat of numbers that hardly differ is noise.
+EVEN = 0.9
+
 
 def smoothed_weights(log_ratios: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Weights that sum to 1, their largest ones replaced by a generalised Pareto's quantiles.
@@ -53,3 +57,9 @@ def effective_size(weights: FloatArray) -> FloatArray:
     Kong, Liu and Wong (1994), JASA 89, 278-288.
     """
     return 1.0 / np.sum(weights**2, axis=-1)
+
+
+def unreliable(k_hat: FloatArray, weights: FloatArray) -> np.ndarray:
+    """Whether weights (..., s) with these k-hats (...) cannot be relied on: k-hat and uneven."""
+    uneven = effective_size(weights) < EVEN * weights.shape[-1]
+    return (k_hat > LARGEST_K_HAT) & uneven

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.hyperparameters import LatentLayout
+from womble.hyperparameters import IN_LINK_UNITS, LatentLayout
 from womble.likelihoods import LIKELIHOODS, Gaussian, Likelihood, LinkName
+from womble.observation_laws import ObservationLaw, observation_law
 
 if TYPE_CHECKING:
     from womble.engines.noise import Noise
@@ -64,9 +65,20 @@ class Response:
         amounts = [a for a in (self.exposure, self.trials) if a is not None]
         return amounts[0] if amounts else 1.0
 
+    @property
+    def law(self) -> ObservationLaw:
+        """Of values given the field, in user units, where there is no Gaussian noise."""
+        return observation_law(self.likelihood, self._amount)
+
     def layout(self, kernel: Kernel) -> LatentLayout:
         """Names and order of the hyperparameters."""
         return LatentLayout(len(kernel.components), parameters=self._law.parameters)
+
+    def parameters_out(self, scaled: Sequence[float], scaling: Scaling) -> tuple[float, ...]:
+        """The likelihood's own parameters in user units."""
+        units = dict.fromkeys(IN_LINK_UNITS, scaling.scale)
+        named = zip(self._law.parameters, scaled, strict=True)
+        return tuple(units.get(name, 1.0) * x for name, x in named)
 
     def centre(self, values: FloatArray) -> float:
         """The link of the values' overall mean: what trends are relative to."""

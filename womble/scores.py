@@ -55,6 +55,11 @@ class Predictive:
         return np.sum(self.weights * ndtr(self.standardised), axis=0)
 
     @property
+    def covered(self) -> np.ndarray:
+        """Whether the central 95% interval holds the observation, shape (n,)."""
+        return (self.pit >= 0.025) & (self.pit <= 0.975)
+
+    @property
     def log_density(self) -> FloatArray:
         """Log predictive density of what was observed, shape (n,)."""
         return logsumexp(

@@ -151,6 +151,12 @@ class MappedConditional:
         """See `Conditional.left_out`."""
         return self.mapped.left_out(blocks)
 
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        return self.mapped.at_sites(points @ self.map, design)
+
     def path(self, rng: np.random.Generator, domain: FloatArray) -> MappedPath:
         """See `Conditional.path`."""
         corners = np.array(list(product(*domain.T))) @ self.map
@@ -175,3 +181,7 @@ class MappedPath:
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """See `Path.jets`."""
         return self.mapped.jets(points @ self.map, order) @ jet.chain_rule(self.map, order).T
+
+    def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
+        """See `Path.at_sites`."""
+        return self.mapped.at_sites(points @ self.map, design)

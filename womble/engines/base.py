@@ -43,6 +43,10 @@ class Path(Protocol):
         """Jets at `points` (p, d), shape (p, c): the same at the same point, to rounding."""
         ...
 
+    def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
+        """Values (p,) of the surface and the covariates' part, for a design (p, q)."""
+        ...
+
 
 class Conditional(Protocol):
     """The field given data and hyperparameters: f | y, theta.
@@ -85,6 +89,24 @@ class Conditional(Protocol):
 
     def on_line(self, rows: OnLine, *, joint: bool) -> tuple[FloatArray, FloatArray]:
         """Mean (q,) of antiderivatives and derivatives, and covariance (q, q) or variances (q,)."""
+        ...
+
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Law of what responses at other sites are of: H b + x' g + Z there.
+
+        Parameters
+        ----------
+        points : array, shape (p, d)
+        design : array, shape (p, q), or None
+            Standardised covariates at the points; None for a model without.
+
+        Returns
+        -------
+        mean, variance : array, shape (p,)
+            Without noise, site by site.
+        """
         ...
 
     def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
@@ -202,6 +224,16 @@ class InUserUnits:
         mean = mean * units + self.offset * rows.of_one
         return mean, spread * (np.multiply.outer(units, units) if joint else units**2)
 
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        if design is None:
+            mean, covariance = self.groups(points[:, None, :], 0)
+            return mean[:, 0], covariance[:, 0, 0]
+        mean, variance = self.scaled.at_sites(self._inside(points), design)
+        return mean * self.scaling.scale + self.offset, variance * self.scaling.scale**2
+
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.left_out`."""
         mean, variance = self.scaled.left_out(blocks)
@@ -253,6 +285,20 @@ class PathInUserUnits:
         out *= self.scaling.jet_units(points.shape[1], order)
         out[:, 0] += self.offset
         return out
+
+    def at_sites(self, points: FloatArray, design: FloatArray | None) -> FloatArray:
+        """See `Path.at_sites`; a model without covariates has no design.
+
+        Raises
+        ------
+        ValueError
+            If a point is outside the domain.
+        """
+        if design is None:
+            return self.jets(points, 0)[:, 0]
+        require_inside(points, self.domain)
+        values = self.scaled.at_sites(self.scaling.coords_in(points), design)
+        return values * self.scaling.scale + self.offset
 
 
 PATH_REMEDY = "these paths were drawn for", "Draw the paths with a larger `domain`"

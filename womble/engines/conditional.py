@@ -182,6 +182,25 @@ class DenseConditional:
         subtract_grams(cross[None], prior[None])
         return mean, prior
 
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        mean, variance = np.empty(len(points)), np.empty(len(points))
+        amplitudes = sum(scale.amplitude**2 for scale in self.theta.scales)
+        for b in self._blocks(len(points), 1):
+            basis = self.engine.site_basis(points[b], None if design is None else design[b])
+            cross, prior = self._process_cross(points[b]), np.full(len(basis), amplitudes)
+            mean[b], variance[b] = self.given_data(cross, basis, prior)
+        return mean, variance
+
+    def _process_cross(self, points: FloatArray) -> FloatArray:
+        """Prior covariance of the process's values with the data, shape (p, n)."""
+        if self.engine.slopes is not None:
+            return self._cross_with_slopes(points, 0, None)[:, 0]
+        coords, kernel = self.engine.coords, self.engine.kernel
+        return cross_covariance(kernel, self.theta.scales, points, coords, 0)[:, 0]
+
     def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
         r"""See `Conditional.coefficient_law`.
 

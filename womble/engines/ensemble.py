@@ -89,7 +89,19 @@ class Ensemble:
         label: str,
         progress: bool,
     ) -> Iterator[Result]:
-        """`function` of each draw's Conditional, in order, on all cores.
+        """`function` of each draw's Conditional, in order, on all cores; see `over`."""
+        yield from self.over(
+            lambda t, stream: function(self.condition(t), stream), rng, label, progress
+        )
+
+    def over(
+        self,
+        function: Callable[[Theta, np.random.Generator], Result],
+        rng: np.random.Generator,
+        label: str = "",
+        progress: bool = False,
+    ) -> Iterator[Result]:
+        """`function` of each draw of the hyperparameters, in order, on all cores.
 
         Every draw has a stream of random numbers of its own, so that results do not depend on the
         number of cores. A bounded number of results waits in memory.
@@ -97,7 +109,7 @@ class Ensemble:
         streams = rng.spawn(len(self.thetas))
 
         def one(index: int) -> Result:
-            return function(self.condition(self.thetas[index]), streams[index])
+            return function(self.thetas[index], streams[index])
 
         indices = range(len(self.thetas))
         # One BLAS thread a draw: several per draw fight over the same cores.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dtrtri
+import numpy.typing as npt
+from scipy.linalg.lapack import dtrtri, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.covariance import Scale
@@ -19,6 +20,7 @@ from womble.engines.approximation import (
 )
 from womble.engines.band import Band
 from womble.engines.base import Target
+from womble.engines.cavity import cavities
 from womble.engines.evidence import gradient_by_weights
 from womble.engines.latent_field import LatentConditional
 from womble.engines.observations import CovariateTerms, Observations
@@ -64,6 +66,12 @@ class LatentEngine:
         """Waves, trend and covariates at the data, shape (n, m)."""
         waves = self.band.jets(self.coords, 0)[:, 0]
         return np.hstack([waves, self.regression.trend_basis])
+
+    def of(self, kept: npt.NDArray[np.intp]) -> LatentEngine:
+        """The same model with some of the data."""
+        covariates = None if self.covariates is None else self.covariates.at(kept)
+        likelihood = self.likelihood.at(kept)
+        return replace(self, coords=self.coords[kept], likelihood=likelihood, covariates=covariates)
 
     @property
     def size(self) -> int:
@@ -142,6 +150,27 @@ class LatentEngine:
         if found is None:
             raise no_mode(state)
         return (found.x if m <= n else F.T @ found.x), found.terms.information
+
+    def cavities(self, state: State) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of eta at each site without its response, shape (n,) each.
+
+        Of Laplace's approximation, whatever weights the draw has.
+
+        Raises
+        ------
+        ValueError
+            If the mode is not found.
+
+        See Also
+        --------
+        womble.engines.cavity
+        """
+        weights, information = self.peak(state)
+        F = self.design(state)
+        eta = F @ weights
+        A, _ = dtrtrs(precision_factor(F, information), F.T, lower=1)
+        terms = self.likelihood.terms(eta, np.array(state.parameters))
+        return cavities(eta, terms, np.sum(A**2, axis=0))
 
     def condition(self, state: State, target: Target = "surface") -> LatentConditional:
         """The field given the data and one draw.

@@ -71,6 +71,22 @@ class LatentConditional:
                 covariance[b] += Y @ Y.transpose(0, 2, 1)
         return mean, covariance
 
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        engine, sds = self.engine, self.engine.sds(self.state.scales)
+        mean, variance = np.empty(len(points)), np.empty(len(points))
+        for b in self._blocks(len(points), 1):
+            waves = engine.band.jets(points[b], 0)[:, 0]
+            basis = engine.regression.site_basis(points[b], None if design is None else design[b])
+            X = np.hstack([waves, basis]) * sds
+            mean[b] = X @ self.weights
+            variance[b] = self._tail(points[b, None], 0)[:, 0, 0]
+            if self.whitener is not None:
+                variance[b] += np.sum(self._whiten(X) ** 2, axis=1)
+        return mean, variance
+
     def joint(self, functional: Functional) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.joint`."""
         mean, rows = self._rows(functional)
@@ -179,3 +195,8 @@ class LatentPath:
         """Jets at `points` (p, d), shape (p, c)."""
         fixed = self.engine.regression.terms(points, order, self.target) @ self.coefficients
         return fixed if self.series is None else self.series.jets(points, order) + fixed
+
+    def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
+        """See `Path.at_sites`."""
+        fixed = self.engine.regression.site_basis(points, design) @ self.coefficients
+        return self.series.jets(points, 0)[:, 0] + fixed

@@ -126,6 +126,11 @@ class Observations:
             basis = np.hstack([basis, self.covariates.design])
         return COEFFICIENT_SD * basis
 
+    def site_basis(self, points: FloatArray, design: FloatArray | None) -> FloatArray:
+        """`trend_basis` of other sites (p, d) with their covariates (p, q), shape (p, k)."""
+        basis = self.trend.jets(points, 0)[:, 0]
+        return COEFFICIENT_SD * (basis if design is None else np.hstack([basis, design]))
+
     def terms(self, points: FloatArray, order: int, target: Target) -> FloatArray:
         """Jets of what a target has of `trend_basis` away from the data, shape (p, c, k)."""
         terms = self.trend.jets(points, order) * has_trend(target)

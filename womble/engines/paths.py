@@ -26,6 +26,7 @@ from womble.engines.base import Target, has_process
 from womble.engines.fourier import FourierPath, FourierPrior, component_priors
 from womble.kernels import Correlation
 from womble.slope_covariance import slope_sums
+from womble.trend import COEFFICIENT_SD
 
 if TYPE_CHECKING:
     from womble.engines.conditional import DenseConditional
@@ -98,6 +99,11 @@ class DensePath:
             tile = slice(start, start + TILE)
             out[tile] = self._tile(points[tile], order)
         return out
+
+    def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
+        """See `Path.at_sites`."""
+        weights = self.trend_weights[-design.shape[1] :]
+        return self.jets(points, 0)[:, 0] + COEFFICIENT_SD * design @ weights
 
     def _tile(self, points: FloatArray, order: int) -> FloatArray:
         engine = self.engine

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dtrtri
+import numpy.typing as npt
+from scipy.linalg.lapack import dtrtri, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
 from womble.engines.approximation import BySites, Mode, find_mode, like_normal, no_mode
 from womble.engines.base import Target
+from womble.engines.cavity import cavities
 from womble.engines.conditional import DenseConditional
 from womble.engines.dense import RADIALS, DenseEngine
 from womble.engines.evidence import gradient_by_sites
@@ -54,6 +56,12 @@ class SitesEngine:
         return DenseEngine(
             self.kernel, self.trend, self.coords, nothing, covariates=self.covariates
         )
+
+    def of(self, kept: npt.NDArray[np.intp]) -> SitesEngine:
+        """The same model with some of the data."""
+        covariates = None if self.covariates is None else self.covariates.at(kept)
+        likelihood = self.likelihood.at(kept)
+        return replace(self, coords=self.coords[kept], likelihood=likelihood, covariates=covariates)
 
     def _covariance(self, state: State) -> tuple[FloatArray, list[FloatArray]]:
         """K (n, n) and its derivatives by lengthscale and amplitude of each component in turn."""
@@ -101,6 +109,25 @@ class SitesEngine:
         if found is None:
             raise no_mode(state)
         return found
+
+    def cavities(self, state: State) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of eta at each site without its response, shape (n,) each.
+
+        Raises
+        ------
+        ValueError
+            If the mode is not found.
+
+        See Also
+        --------
+        womble.engines.cavity
+        """
+        K, _ = self._covariance(state)
+        found = self.mode(state)
+        root = np.sqrt(found.terms.information)
+        # K - A'A with A = L^-1 W^1/2 K, where L L' = I + W^1/2 K W^1/2.
+        A, _ = dtrtrs(found.factor, root[:, None] * K, lower=1)
+        return cavities(found.eta, found.terms, K.diagonal() - np.sum(A**2, axis=0))
 
     def condition(self, state: State, target: Target = "surface") -> DenseConditional:
         """The field given data and hyperparameters, as Laplace's approximation has it.
