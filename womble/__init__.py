@@ -23,6 +23,7 @@ _HOMES = {
     "from_sklearn": "womble.interop.sklearn",
     "load": "womble.storage",
     "write_geotiff": "womble.raster",
+    "write_zarr": "womble.zarr_store",
 }
 _MODULES = ("datasets", "plot")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.engines.base import Target, has_covariates, has_trend
+from womble.engines.base import Target, has_covariates, has_trend, parameters
 from womble.engines.noise import Noise
 from womble.kernels import Kernel
 from womble.slopes import Slopes
@@ -85,6 +85,10 @@ class Observations:
     slopes: Slopes | None = None
     covariates: CovariateTerms | None = None
     weights: FloatArray | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @cached_property
     def noise(self) -> Noise:

@@ -19,14 +19,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
-from womble.engines.base import Target
+from womble.engines.base import Target, parameters
 from womble.engines.disc import Disc, DiscPrior
 from womble.engines.precision import Precision
 from womble.engines.preconditioner import MOST_FACTORED, Preconditioner
@@ -122,6 +122,10 @@ class SpectralEngine:
     domain: FloatArray
     coords: FloatArray
     blocks: Likelihood | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @property
     def band(self) -> dict[str, list]:
