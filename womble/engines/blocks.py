@@ -16,10 +16,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.engines.base import parameters
 from womble.engines.dense import DenseEngine
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
@@ -44,6 +46,10 @@ class Blocks:
     """
 
     engines: tuple[DenseEngine, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         """Sum of the log likelihoods and their gradient; -inf if one is."""
