@@ -1,11 +1,11 @@
 r"""The spectral engine: the Fourier series of the field *is* the model, for any number of data.
 
-.. math:: y = H b + \Phi c + e, \quad b \sim N(0, B), \quad c \sim N(0, D), \quad
+.. math:: y = H b + X g + \Phi c + e, \quad b, g \sim N(0, B), \quad c \sim N(0, D), \quad
           e \sim N(0, t), \quad t = \tau^2 + \mathrm{Var}(\text{tail})
 
-with D the spectrum on the band. What lies beyond the band enters the data as noise, and paths as a
-tail of random waves. With :math:`F = [H, \Phi]`, prior sds W of its weights and
-:math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
+with trend H, covariates X and D the spectrum on the band. What lies beyond the band enters the data
+as noise, and paths as a tail of random waves. With :math:`F = [H, X, \Phi]`, prior sds W of its
+weights and :math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
 
 References
 ----------
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -28,6 +29,7 @@ from womble.arrays import FloatArray
 from womble.covariance import parts
 from womble.engines.base import Target, parameters
 from womble.engines.disc import Disc, DiscPrior
+from womble.engines.observations import CovariateTerms
 from womble.engines.precision import Precision
 from womble.engines.preconditioner import MOST_FACTORED, Preconditioner
 from womble.engines.series import SpectralConditional
@@ -44,12 +46,24 @@ NOISE_TOGETHER = 8
 DENSE_FEATURES = 2000
 
 
+_MAKING = Lock()  # for a moment: what takes time is made later
+
+
 class Likelihood(Protocol):
     """Log marginal likelihood of the hyperparameters, with gradient."""
 
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         """See `Engine.log_likelihood`."""
         ...
+
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """See `Engine.log_likelihood_value`."""
+        ...
+
+
+def in_one_factor(features: int) -> bool:
+    """Whether so many features are factored together, and paths need no noise in the data."""
+    return features <= DENSE_FEATURES
 
 
 class Spectrum(NamedTuple):
@@ -111,17 +125,25 @@ class SpectralEngine:
     domain : array, shape (2, d)
         Corners of the box, in scaled coordinates, in which the field can be asked for; beyond it
         the torus repeats.
-    coords : array, shape (n, d)
-        Scaled; paths draw noise at them.
+    coords : array, shape (n, d), or None
+        Scaled; paths draw noise at them. None where the data are not at hand: paths then take the
+        noise that the statistics have kept.
     blocks : Likelihood, optional
         What stands for the likelihood where there are too many features for a dense one.
+    covariates : CovariateTerms, optional
+        Without a design where the data are not at hand.
+    weights : array, shape (n,), optional
+        Number m of measurements behind each value. That the tail's variance is then divided by m
+        too errs by at most `resolution.LEAST_SHARE` of any value's noise.
     """
 
     kernel: Kernel
     statistics: Statistics
     domain: FloatArray
-    coords: FloatArray
+    coords: FloatArray | None
     blocks: Likelihood | None = None
+    covariates: CovariateTerms | None = None
+    weights: FloatArray | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: not what they can work out."""
@@ -141,7 +163,12 @@ class SpectralEngine:
     @property
     def closed_form(self) -> bool:
         """Whether all features fit in one factor, so that moments need no paths."""
-        return self.statistics.size <= DENSE_FEATURES
+        return in_one_factor(self.statistics.size)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """That of the features where they fit in one factor, or of the blocks."""
+        return self if self.closed_form else self.blocks
 
     @cached_property
     def gram(self) -> FloatArray | None:
@@ -155,14 +182,13 @@ class SpectralEngine:
     def preconditioner(self, theta: Theta) -> Preconditioner:
         """For all hyperparameters near these; the last one that was asked for is kept."""
         kept = self._preconditioners
-        if theta not in kept:
-            kept.clear()
-            model = spectrum(self.kernel, theta, self.statistics.disc)
-            made = Preconditioner(
-                self.statistics, self.sds(model.variances), model.noise, MOST_FACTORED
-            )
-            return kept.setdefault(theta, made)  # another thread may have been faster
-        return kept[theta]
+        with _MAKING:
+            if theta not in kept:
+                kept.clear()
+                model = spectrum(self.kernel, theta, self.statistics.disc)
+                sds = self.sds(model.variances)
+                kept[theta] = Preconditioner(self.statistics, sds, model.noise, MOST_FACTORED)
+            return kept[theta]
 
     def sds(self, variances: FloatArray) -> FloatArray:
         """Prior sds of all features, the trend's first, from variances (K,) of frequencies."""
@@ -214,6 +240,7 @@ class SpectralEngine:
         u = whitener.T @ (whitener @ Wr) / t
         rest = stats.squares - u @ Wr
         value = -0.5 * (rest / t + log_determinant + stats.count * np.log(2 * np.pi * t))
+        value += 0.5 * stats.log_weights
         variance = np.einsum("ij,ij->j", whitener, whitener)  # diagonal of A^-1
         by_log = 0.5 * (u**2 - 1 + variance)[stats.trend_size :].reshape(-1, 2).sum(axis=1)
         trace = (stats.count - np.sum(1 - variance)) / t
@@ -245,14 +272,40 @@ class SpectralEngine:
         )
         return SpectralConditional(self, precision, priors, target)
 
+    @property
+    def most_paths(self) -> int | None:
+        """Number of paths that can be drawn together; None where there is no limit."""
+        return None if self.coords is not None or self.closed_form else len(self.statistics.noise)
+
     def noise(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """F'z for unit normal noise z in the data from each stream, shape (S, k + 2 K)."""
+        """F'z for unit normal noise z in the data from each stream, shape (S, k + 2 K).
+
+        Of data that are not at hand vectors that were kept, which the number of a stream among its
+        siblings chooses: no two of up to `most_paths` paths that are drawn together share one.
+        """
         stats = self.statistics
+        if self.coords is None:
+            return stats.noise[[spawned_number(rng) % len(stats.noise) for rng in streams]]
         total = np.zeros((len(streams), stats.size))
         for start in range(0, len(streams), NOISE_TOGETHER):
             some = slice(start, start + NOISE_TOGETHER)
             for rows in chunks(len(self.coords)):
                 part = self.coords[rows]
+                basis = stats.trend.jets(part, 0)[:, 0]
+                if self.covariates is not None:
+                    basis = np.concatenate([basis, self.covariates.design[rows]], axis=1)
                 z = np.stack([rng.standard_normal(len(part)) for rng in streams[some]])
-                total[some] += feature_sums(stats.disc, stats.trend, part, z, NOISE_PRECISION)
+                if self.weights is not None:
+                    z *= np.sqrt(self.weights[rows])
+                total[some] += feature_sums(stats.disc, basis, part, z, NOISE_PRECISION)
         return total
+
+
+def spawned_number(rng: np.random.Generator) -> int:
+    """Which child of its parents a stream is.
+
+    Draws of hyperparameters have streams spawned one after another, and so have the paths of each
+    draw: the sum of the last two spawn keys counts up over the paths of an ensemble, be there one
+    a draw, or many of a single draw.
+    """
+    return sum(rng.bit_generator.seed_seq.spawn_key[-2:])
