@@ -16,6 +16,7 @@ import numpy as np
 import shapely
 from matplotlib.axes import Axes
 from matplotlib.cbook import get_sample_data
+from scipy.ndimage import gaussian_filter
 
 import womble as wb
 
@@ -35,11 +36,12 @@ def meuse() -> Axes:
     left, right = _pair(11.0, 6.0)
     for ax, name, lines in ((left, "gradient_magnitude", crests), (right, "value", limit)):
         wb.plot.surface(ds, name, ax=ax)
-        bands = post.boundary_bands(lines, level=0.9, rng=1, progress=False)
-        bands.plot(ax=ax, color="white", alpha=0.4)
+        if name == "value":
+            bands = post.boundary_bands(lines, level=0.9, rng=1, progress=False)
+            bands.plot(ax=ax, color="white", alpha=0.4)
         wb.plot.boundaries(lines, ax=ax)
         ax.get_legend().remove()
-    left.set_title("Slope of log zinc, its crests, 90% bands", loc="left", fontsize="medium")
+    left.set_title("Slope of log zinc and its crests, 80% sure", loc="left", fontsize="medium")
     right.set_title("Log zinc, the line of 720 mg/kg, 90% band", loc="left", fontsize="medium")
     return left
 
@@ -61,18 +63,29 @@ def bank() -> Axes:
 def prices() -> Axes:
     """What the place adds to a house's price: notebook 06."""
     houses = wb.datasets.baltimore()
-    features = ["NROOM", "NBATH", "AC", "FIREPL", "BMENT", "GAR", "AGE", "LOTSZ", "SQFT", "DWELL"]
-    post = wb.FieldModel().fit(houses, "PRICE", covariates=features, transform="log", **QUICK)
+    features = {
+        "NROOM": "a room",
+        "NBATH": "a bath",
+        "AC": "air conditioning",
+        "FIREPL": "a fireplace",
+        "BMENT": "basement",
+        "GAR": "garage",
+        "AGE": "a year of age",
+        "LOTSZ": "100 ft² of lot",
+        "SQFT": "100 ft² inside",
+        "DWELL": "detached",
+    }
+    post = wb.FieldModel().fit(houses, "PRICE", covariates=[*features], transform="log", **QUICK)
     worth = post.coefficients()
     ds = post.surface(target="process", samples=200, rule="fdr", rng=1, progress=False)
-    left, right = _pair(12.0, 4.6, (1.0, 1.5))
+    left, right = _pair(11.5, 4.0, (1.0, 2.0), gap=0.2)
     mean, low, high = (100 * np.expm1(worth[name]) for name in ("mean", "q025", "q975"))
-    left.hlines(worth.index, low, high, color="0.6", linewidth=2)
-    left.plot(mean, worth.index, "o", color="#2166ac")
+    left.hlines(list(features.values()), low, high, color="0.6", linewidth=2)
+    left.plot(mean, list(features.values()), "o", color="#2166ac")
     left.axvline(0, color="0.4", linewidth=0.8)
     left.invert_yaxis()
-    left.set_xlabel("% of the price, by one more")
-    left.set_title("What the house is worth", loc="left", fontsize="medium")
+    left.set_xlabel("% of the price, 95% intervals")
+    left.set_title("What adds to a house's price", loc="left", fontsize="medium")
     wb.plot.surface(ds, "value", ax=right)
     right.plot(houses.geometry.x, houses.geometry.y, ".", color="0.3", markersize=2)
     right.get_legend().remove()
@@ -98,15 +111,21 @@ def scarp() -> Axes:
     grid = wb.Grid.from_data(heights, spacing=400.0, mask="hull")
     ds = post.surface(grid, samples=150, rng=1, progress=False)
     lines = post.boundaries(grid, samples=150, rng=1, progress=False)
-    left, right = _pair(11.0, 4.8)
-    light = matplotlib.colors.LightSource(azdeg=315, altdeg=45)
-    shade = light.hillshade(height, vert_exag=2, dx=dx, dy=dy)
-    left.imshow(shade, cmap="gray", origin="lower", extent=(0, x[-1], 0, y[-1]))
-    left.plot(heights.geometry.x, heights.geometry.y, ".", color="#d73027", markersize=3)
-    left.set_title("The terrain, and the 300 heights that are known", loc="left", fontsize="medium")
+    left, right = _pair(11.0, 4.8, gap=0.25)
+    smooth = gaussian_filter(height, (900 / dy, 900 / dx))
+    steepness = np.hypot(*np.gradient(smooth, dy, dx))
+    left.imshow(height, cmap="cividis", origin="lower", extent=(0, x[-1], 0, y[-1]))
+    left.contour(x, y, steepness, [0.12], colors="white", linewidths=1)
+    left.plot(heights.geometry.x, heights.geometry.y, ".", color="black", markersize=2)
+    left.set_title(
+        "Elevation, the 300 heights known, and (white)\nwhere it falls by 12% or more over 1 km",
+        loc="left",
+        fontsize="medium",
+    )
     wb.plot.boundaries(lines, ax=wb.plot.surface(ds, "gradient_magnitude", ax=right))
+    right.contour(x, y, steepness, [0.12], colors="white", linewidths=1)
     right.get_legend().remove()
-    right.set_title("Their slope, and its crests: the scarp", loc="left", fontsize="medium")
+    right.set_title("Slope from these heights,\nand its crests", loc="left", fontsize="medium")
     left.set(xlim=right.get_xlim(), ylim=right.get_ylim(), xlabel="x (m)", ylabel="y (m)")
     return left
 
@@ -126,16 +145,17 @@ def fulmar() -> Axes:
     wb.plot.boundaries(half, ax=ax)
     for seen, marker in ((0, "."), (1, "o")):
         here = birds[birds["seen"] == seen].geometry
-        ax.plot(here.x, here.y, marker, color="black" if seen else "0.4", markersize=2 + 2 * seen)
-    ax.set_title(
-        "Fulmar, 1998: probability of presence, the line where it is 1/2\nand its 90% band"
-    )
+        ax.plot(here.x, here.y, marker, color="black" if seen else "0.5", markersize=1.5 + seen)
+    title = "Fulmar, 1998: presence and absence are\nas likely on the line; its 90% band"
+    ax.set_title(title, loc="left", fontsize=10)
     return ax
 
 
-def _pair(width: float, height: float, widths: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+def _pair(
+    width: float, height: float, widths: tuple[float, float] = (1.0, 1.0), gap: float = 0.55
+) -> np.ndarray:
     """Two Axes side by side, with room for a colour bar between."""
-    ratios = {"width_ratios": widths, "wspace": 0.55}
+    ratios = {"width_ratios": widths, "wspace": gap}
     return plt.subplots(1, 2, figsize=(width, height), gridspec_kw=ratios)[1]
 
 

@@ -22,7 +22,9 @@ _HOMES = {
     "from_pymc": "womble.interop.pymc",
     "from_sklearn": "womble.interop.sklearn",
     "load": "womble.storage",
+    "open_points": "womble.points",
     "write_geotiff": "womble.raster",
+    "write_zarr": "womble.zarr_store",
 }
 _MODULES = ("datasets", "plot")
 

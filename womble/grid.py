@@ -13,6 +13,7 @@ from womble.axis import Axis
 from womble.cells import MAXIMUM_CELLS, Cells
 from womble.line_readers import read_profile, read_series
 from womble.mask import inside_cells
+from womble.points import as_points
 from womble.readers import (
     Table,
     coordinate_units,
@@ -127,6 +128,11 @@ class Grid(Cells):
         TypeError
             `mask`, `like` or `data` of another kind.
         """
+        if as_points(data) is not None:
+            raise TypeError(
+                "`data` must be in memory; got points that are read in parts. Take those of their "
+                "posterior: Grid.from_data(post.data, ...)."
+            )
         on_line = _on_line(data)
         if on_line is not None:
             if like is not None:
@@ -136,6 +142,8 @@ class Grid(Cells):
             return Transect.of(*on_line, spacing=spacing, mask=mask, bounds=bounds)
         coords, crs, units = _locations(data)
         if like is None:
+            if bounds is None and isinstance(data, SpatialData) and data.whole is not None:
+                bounds = data.box.ravel()  # where all rows are, of which coords are a sample
             x, y = _centres(_box(coords, bounds), spacing)
         elif spacing is None and bounds is None:
             x, y = _raster_centres(like, crs)
