@@ -16,6 +16,7 @@ import numpy as np
 import shapely
 from matplotlib.axes import Axes
 from matplotlib.cbook import get_sample_data
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import womble as wb
@@ -118,7 +119,7 @@ def scarp() -> Axes:
     left.contour(x, y, steepness, [0.12], colors="white", linewidths=1)
     left.plot(heights.geometry.x, heights.geometry.y, ".", color="black", markersize=2)
     left.set_title(
-        "Elevation, the 300 heights known, and (white)\nwhere it falls by 12% or more over 1 km",
+        "Elevation, the 300 heights that are known;\nwhite: slope above 0.12, smoothed over 0.9 km",
         loc="left",
         fontsize="medium",
     )
@@ -178,6 +179,8 @@ def main(folder: str, *names: str) -> None:
         inches = figure.get_tightbbox().width
         figure.savefig(path, dpi=min(WIDTH / inches, 110), bbox_inches="tight")
         plt.close("all")
+        # A palette of 256 colours: half the bytes, and no difference to be seen.
+        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path)
         print(path)
 
 
