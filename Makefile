@@ -6,7 +6,7 @@ $(if $(VERSION),,$(error $(PYTHON) does not run: give PYTHON=<an interpreter, 3.
 READY := $(VENV)/ready-$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint validate bench notebooks gallery clean
+.PHONY: demo test lint validate bench notebooks gallery docs clean
 
 demo: $(READY)
 	$(BIN)/womble demo --out out
@@ -29,6 +29,9 @@ notebooks: $(READY)
 
 gallery: $(READY)
 	$(BIN)/python notebooks/gallery.py notebooks/gallery
+
+docs: $(READY)
+	$(BIN)/python tests/make_docs.py out/docs
 
 # A change of interpreter or of pyproject.toml makes the environment anew.
 $(READY): pyproject.toml

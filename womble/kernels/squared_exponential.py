@@ -55,7 +55,7 @@ class SquaredExponential(Correlation):
     def primitive(self, z: FloatArray, order: int) -> FloatArray:
         r"""See `Kernel.primitive`; to 2e-15 relative at every z.
 
-        .. math:: \rho_1 = \sqrt{\pi / 2}\, \mathrm{erf}(z / \sqrt 2), \quad
+        .. math:: \rho_1 = \sqrt{\pi / 2}\, \mathrm{erf}(z / \sqrt{2}), \quad
                   m \rho_{m+1} = z \rho_m + \rho_{m-1} - z^{m-1} / (m-1)!
         """
         z = np.asarray(z, dtype=float)
