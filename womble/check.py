@@ -227,6 +227,18 @@ def compare(
     References
     ----------
     Vehtari, Gelman and Gabry (2017), Statistics and Computing 27, eq. (23) and (24).
+
+    Examples
+    --------
+    >>> import womble as wb
+    >>> zinc = wb.datasets.meuse()
+    >>> known = {"lengthscale": 590.0, "amplitude": 1.2, "noise_sd": 0.33}
+    >>> posteriors = {
+    ...     trend: wb.FieldModel(trend=trend).condition(zinc, "zinc", transform="log", **known)
+    ...     for trend in ("none", "constant", "linear")
+    ... }
+    >>> wb.compare(posteriors)["difference"].round(1).to_dict()
+    {'linear': 0.0, 'constant': -1.7, 'none': -14.1}
     """
     import pandas as pd
 

@@ -57,6 +57,13 @@ def meuse() -> gpd.GeoDataFrame:
     -----
     Source: Rikken and Van Rijn (1993), as distributed with the R package sp 1.6.
     Licence: GPL (>= 2).
+
+    Examples
+    --------
+    >>> import womble as wb
+    >>> zinc = wb.datasets.meuse()
+    >>> len(zinc), zinc.attrs["units"]["zinc"], float(zinc["zinc"].max())
+    (155, 'mg kg-1', 1839.0)
     """
     table = _read("meuse").astype(dict.fromkeys(["ffreq", "soil", "lime", "landuse"], "category"))
     return _points(table, "x", "y", crs=RD_NEW, units=MEUSE_UNITS, coordinate_units="m")
@@ -135,6 +142,13 @@ def fulmar() -> gpd.GeoDataFrame:
     -----
     Source: Pebesma, Duin and Burrough (2005), as distributed with the R package gstat 2.1.
     Licence: GPL (>= 2).
+
+    Examples
+    --------
+    >>> import womble as wb
+    >>> birds = wb.datasets.fulmar()
+    >>> birds.groupby("year").size().to_dict()
+    {1998: 595, 1999: 729}
     """
     return _points(_read("fulmar"), "x", "y", crs=UTM_31N, units=FULMAR_UNITS, coordinate_units="m")
 

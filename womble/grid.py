@@ -127,6 +127,16 @@ class Grid(Cells):
             Bad spacing, bounds, mask or raster; more than 1e8 cells; no cell inside; d > 2.
         TypeError
             `mask`, `like` or `data` of another kind.
+
+        Examples
+        --------
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> grid = wb.Grid.from_data(zinc, spacing=100.0)
+        >>> grid.shape, grid.coordinate_units, int(grid.inside.sum())
+        ((39, 28), 'm', 684)
+        >>> int(wb.Grid.from_data(zinc, spacing=100.0, mask="hull").inside.sum())
+        545
         """
         if as_points(data) is not None:
             raise TypeError(

@@ -69,6 +69,15 @@ class FieldModel(ModelChoice):
         If the trend or the likelihood is unknown.
     TypeError
         If the kernel is not a Kernel.
+
+    Examples
+    --------
+    >>> import womble as wb
+    >>> wb.FieldModel(kernel=wb.Matern(nu=2.5), trend="linear").kernel
+    Matern(nu=2.5)
+    >>> wb.FieldModel(trend="cubic")
+    Traceback (most recent call last):
+    ValueError: ...
     """
 
     kernel: Kernel = field(default_factory=lambda: Matern(nu=3.5))
@@ -206,6 +215,16 @@ class FieldModel(ModelChoice):
         ----------
         Hoffman and Gelman (2014), JMLR 15; Vehtari et al. (2024), Pareto smoothed importance
         sampling, JMLR 25.
+
+        Examples
+        --------
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().fit(
+        ...     zinc, "zinc", transform="log", inference="map", rng=1, progress=False
+        ... )
+        >>> round(float(post.summary().loc["lengthscale", "mean"]), -1)  # metres
+        570.0
         """
         from womble import gaussian_model, latent_model
         from womble.diagnostics import warn_of_short_lengthscale
@@ -311,6 +330,19 @@ class FieldModel(ModelChoice):
         ------
         ValueError
             If a hyperparameter is missing or out of range, or the data cannot be used.
+
+        Examples
+        --------
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().condition(
+        ...     zinc, "zinc", transform="log", lengthscale=590.0, amplitude=1.2, noise_sd=0.33
+        ... )
+        >>> print(post)
+        Posterior of log zinc, n = 155: Matern(nu=3.5), constant trend
+          engine: dense (exact Cholesky factors): n = 155 is at most 2000
+          inference: given hyperparameters
+          medians: lengthscale 590, amplitude 1.2, noise_sd 0.33
         """
         from womble import gaussian_model, latent_model
 

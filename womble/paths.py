@@ -49,6 +49,9 @@ class Paths:
         """Number of draws."""
         return len(self.paths)
 
+    def __repr__(self) -> str:
+        return f"Paths({len(self)} draws of {self.kernel!r})"
+
     def jets(self, points: Any, order: int = 2) -> FloatArray:
         """Value, gradient and Hessian of every draw at the same points.
 

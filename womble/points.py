@@ -95,6 +95,22 @@ def open_points(
         planar, or `paths` is not positive.
     FileNotFoundError
         If there is no such file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import womble as wb
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame(rng.uniform(size=(500, 3)), columns=["x", "y", "level"])
+    >>> points = wb.open_points(table, coordinate_units="km", paths=20)
+    >>> points
+    Points(x, y, level; no CRS; up to 20 paths)
+    >>> post = wb.FieldModel().condition(
+    ...     points, "level", lengthscale=0.5, amplitude=0.3, noise_sd=0.3, engine="spectral"
+    ... )
+    >>> post.update(table).data.count
+    1000
     """
     if paths < 2:
         raise ValueError(f"`paths` must be at least 2; got {paths}.")

@@ -59,6 +59,19 @@ def from_sklearn(gpr: Any) -> SklearnPosterior | list[SklearnPosterior]:
     References
     ----------
     Rasmussen and Williams (2006), sec. 9.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import womble as wb
+    >>> from sklearn.gaussian_process import GaussianProcessRegressor
+    >>> from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+    >>> X = np.random.default_rng(0).uniform(size=(80, 2))
+    >>> gpr = GaussianProcessRegressor(RBF(0.5) + WhiteKernel(1e-4), optimizer=None)
+    >>> posterior = wb.from_sklearn(gpr.fit(X, X[:, 0] ** 2 + X[:, 1]))
+    >>> mean, sd = posterior.gradient([[0.5, 0.5]], return_std=True)
+    >>> mean.round(2).tolist(), sd.round(2).tolist()  # of x^2 + y: (1, 1)
+    ([[1.0, 1.0]], [[0.03, 0.03]])
     """
     _require_fitted(gpr)
     coords = np.array(gpr.X_train_, dtype=float)

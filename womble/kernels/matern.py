@@ -47,6 +47,15 @@ class Matern(Correlation):
     References
     ----------
     Rasmussen and Williams (2006), eq. (4.14) and (4.15); Stein (1999), sec. 2.7.
+
+    Examples
+    --------
+    >>> import womble as wb
+    >>> smooth = wb.Matern(nu=3.5)
+    >>> smooth.differentiability
+    3.5
+    >>> smooth + wb.Matern(nu=1.5)
+    Matern(nu=3.5) + Matern(nu=1.5)
     """
 
     nu: float = 3.5

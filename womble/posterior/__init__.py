@@ -83,6 +83,20 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         References
         ----------
         Rasmussen and Williams (2006), eq. (2.25), (2.26) and sec. 9.4.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().condition(
+        ...     zinc, "zinc", transform="log", lengthscale=590.0, amplitude=1.2, noise_sd=0.33
+        ... )
+        >>> mean, covariance = post.jet_moments([[179500.0, 331500.0]], order=1)
+        >>> mean.round(4).tolist()  # log zinc; d/dx and d/dy a metre
+        [[5.8174, -0.0047, 0.0011]]
+        >>> np.sqrt(np.diag(covariance[0])).round(4).tolist()
+        [0.1307, 0.001, 0.0008]
         """
         self._check_order(order)
         d = self.data.coords.shape[1]
@@ -126,6 +140,19 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         References
         ----------
         Wilson et al. (2021), Pathwise conditioning of Gaussian processes.
+
+        Examples
+        --------
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().condition(
+        ...     zinc, "zinc", transform="log", lengthscale=590.0, amplitude=1.2, noise_sd=0.33
+        ... )
+        >>> paths = post.paths(samples=3, rng=1, progress=False)
+        >>> paths
+        Paths(3 draws of Matern(nu=3.5))
+        >>> paths.jets([[179500.0, 331500.0]]).shape
+        (3, 1, 6)
         """
         from womble.paths import draw_paths, path_domain
 

@@ -76,6 +76,17 @@ class Checks(Fitted):
         ----------
         Rasmussen and Williams (2006), eq. (5.12); Vehtari, Gelman and Gabry (2017); Vehtari,
         Mononen, Tolvanen, Sivula and Winther (2016), JMLR 17.
+
+        Examples
+        --------
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().condition(
+        ...     zinc, "zinc", transform="log", lengthscale=590.0, amplitude=1.2, noise_sd=0.33
+        ... )
+        >>> found = post.check()
+        >>> found.table[["rmse", "coverage"]].round(3).to_numpy().tolist()
+        [[0.388, 0.948]]
         """
         from womble import check, response_check
         from womble.held_out import held_out_data

@@ -73,6 +73,21 @@ class Lines(Fitted):
         References
         ----------
         Banerjee and Gelfand (2006); Halder, Banerjee and Dey (2023).
+
+        Examples
+        --------
+        >>> import shapely
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().condition(
+        ...     zinc, "zinc", transform="log", lengthscale=590.0, amplitude=1.2, noise_sd=0.33
+        ... )
+        >>> bank = shapely.LineString([(178800, 330600), (179600, 331600)])
+        >>> table = post.womble(bank, segment_length=500.0, rng=1, progress=False)
+        >>> table["average_gradient_mean"].round(4).to_list()  # log zinc a metre, to the right
+        [-0.0028, -0.0035, -0.0039]
+        >>> table["gradient_significant"].to_list()
+        [-1, -1, -1]
         """
         from womble.vector import read_curves, segment_frame
 
@@ -170,6 +185,21 @@ class Lines(Fitted):
         ValueError
             If an argument is out of range, the kernel is too rough for the kind or a level lies
             outside the mean surface.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().condition(
+        ...     zinc, "zinc", transform="log", lengthscale=590.0, amplitude=1.2, noise_sd=0.33
+        ... )
+        >>> grid = wb.Grid.from_data(zinc, spacing=100.0, mask="hull")
+        >>> lines = post.boundaries(
+        ...     grid, kind="level", levels=[np.log(720)], samples=50, rng=1, progress=False
+        ... )
+        >>> lines["length"].round(-1).to_list(), lines["probability"].round(2).to_list()
+        ([1720.0, 710.0], [0.99, 0.99])
         """
         from womble.boundary import boundary_tables
         from womble.kinds import features

@@ -91,6 +91,20 @@ class Maps(Fitted):
             If `chunks` are given and dask is not installed.
         TypeError
             If the grid does not suit the data's dimension.
+
+        Examples
+        --------
+        >>> import womble as wb
+        >>> zinc = wb.datasets.meuse()
+        >>> post = wb.FieldModel().condition(
+        ...     zinc, "zinc", transform="log", lengthscale=590.0, amplitude=1.2, noise_sd=0.33
+        ... )
+        >>> grid = wb.Grid.from_data(zinc, spacing=200.0)
+        >>> ds = post.surface(grid, samples=50, rng=1, progress=False)
+        >>> dict(ds.sizes)
+        {'statistic': 5, 'y': 20, 'x': 14}
+        >>> float(ds["dx"].sel(statistic="mean").min().round(4)), ds["dx"].units
+        (-0.0055, 'm-1')
         """
         from womble import surface
 
