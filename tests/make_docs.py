@@ -40,6 +40,7 @@ STYLE = """<style>
 .pdoc .docstring h6 { font-weight: 600; margin: 1rem 0 0.3rem; }
 .pdoc .signature.pdoc-code { font-size: 0.85em; white-space: pre-wrap; }
 .pdoc .signature .param { white-space: pre-wrap; }
+.pdoc .docstring pre { font-size: 0.8em; }
 .pdoc img.math { display: inline; }
 .pdoc div.math { margin: 0.8rem 1.5rem; overflow-x: auto; }
 .pdoc div.math img { max-width: none; }
