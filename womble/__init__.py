@@ -22,7 +22,10 @@ _HOMES = {
     "from_pymc": "womble.interop.pymc",
     "from_sklearn": "womble.interop.sklearn",
     "load": "womble.storage",
+    "project": "womble.utm",
+    "read_data": "womble.files",
     "write_geotiff": "womble.raster",
+    "write_table": "womble.files",
 }
 _MODULES = ("datasets", "plot")
 

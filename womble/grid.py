@@ -19,6 +19,7 @@ from womble.readers import (
     point_coordinates,
     raster_axes,
     raster_crs,
+    read_raster,
 )
 from womble.spatial_data import SpatialData, require_planar, require_same_crs
 from womble.transect import Transect
@@ -100,7 +101,7 @@ class Grid(Cells):
 
         Parameters
         ----------
-        data : GeoDataFrame of points, SpatialData, tuple (coords, values) or array (n, 2)
+        data : GeoDataFrame of points, SpatialData, tuple (coords, values), raster or array (n, 2)
             Only the locations count; rows without one are passed over. In one dimension also a
             Series, a 1-D DataArray or an array (n,).
         spacing : float, optional
@@ -208,8 +209,13 @@ def _on_line(data: Any) -> tuple[FloatArray, Axis, str | None] | None:
 
 def _locations(data: Any) -> tuple[FloatArray, pyproj.CRS | None, str | None]:
     """Distinct finite locations (n, 2), CRS and coordinate units of any accepted `data`."""
+    import xarray as xr
+
     crs, units = None, None
-    if isinstance(data, SpatialData):
+    if isinstance(data, xr.DataArray):
+        data = read_raster(data, None)
+        require_planar(data.crs, "data")
+    if isinstance(data, SpatialData | Table):
         coords, crs, units = data.coords, data.crs, data.coordinate_units
     elif hasattr(data, "geometry") and hasattr(data, "crs"):
         coords, crs = point_coordinates(data, "data"), data.crs

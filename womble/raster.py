@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.files import as_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +34,7 @@ class Band:
     tags: dict[str, str]
 
 
-def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike) -> list[Path]:
+def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike, *, cog: bool = False) -> list[Path]:
     """Write every quantity of a surface as a GeoTIFF with named bands.
 
     Files are north-up whatever the order of `y` in `ds`, float64 (nothing is lost), deflated, with
@@ -49,6 +50,8 @@ def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike) -> list[Path]:
         `<name>`; any other (y, x) variable becomes a file of one band.
     folder : path
         Where to write; created if missing.
+    cog : bool
+        Cloud-optimised: tiled, with overviews, so that parts can be read over a network.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike) -> list[Path]:
     Raises
     ------
     TypeError
-        `ds` is not a Dataset.
+        `ds` is not a Dataset, or `folder` no path.
     ValueError
         No variable lies on (y, x), a variable has more than one further dimension, or the spacing
         is irregular or unknown.
@@ -67,10 +70,17 @@ def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike) -> list[Path]:
     transform = _north_up_transform(_regular(ds, "x"), _regular(ds, "y"))
     crs, north_up = _crs_wkt(ds), ds.sortby("x").sortby("y", ascending=False)
     files = {name: list(_bands(north_up, name)) for name in _quantities(ds)}
-    folder = Path(folder)
+    folder = as_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return [
-        _write(folder / f"{name}.tif", bands, transform, crs, ds[name].attrs.get("long_name", name))
+        _write(
+            folder / f"{name}.tif",
+            bands,
+            transform,
+            crs,
+            ds[name].attrs.get("long_name", name),
+            cog,
+        )
         for name, bands in files.items()
     ]
 
@@ -165,7 +175,9 @@ def _band_labels(variable: xr.DataArray, dim: str) -> list[str]:
     return [str(v) if isinstance(v, str) else f"{dim}_{v}" for v in labels.tolist()]
 
 
-def _write(path: Path, bands: list[Band], transform: Affine, crs: str | None, title: str) -> Path:
+def _write(
+    path: Path, bands: list[Band], transform: Affine, crs: str | None, title: str, cog: bool
+) -> Path:
     """Write one file beside its place, then move it there: a failure leaves no half file."""
     import rasterio
 
@@ -183,5 +195,15 @@ def _write(path: Path, bands: list[Band], transform: Affine, crs: str | None, ti
                 file.set_band_description(index, band.name)
                 file.set_band_unit(index, band.units)
                 file.update_tags(index, units=band.units, **band.tags)
-        draft.replace(path)
+        (_cloud_optimised(draft) if cog else draft).replace(path)
     return path
+
+
+def _cloud_optimised(draft: Path) -> Path:
+    """A cloud-optimised copy of a file, beside it."""
+    import rasterio.shutil
+
+    copy = draft.with_suffix(".cog.tif")
+    options = {"compress": "deflate", "predictor": "floating_point", "bigtiff": "if_safer"}
+    rasterio.shutil.copy(draft, copy, driver="COG", **options)
+    return copy
