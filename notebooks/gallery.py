@@ -32,9 +32,7 @@ def fulmar() -> Axes:
     for seen, marker in ((0, "."), (1, "o")):
         here = birds[birds["seen"] == seen].geometry
         ax.plot(here.x, here.y, marker, color="black" if seen else "0.4", markersize=2 + 2 * seen)
-    ax.set_title(
-        "Fulmar, 1998: probability of presence, the line where it is 1/2\nand its 90% band"
-    )
+    ax.set_title("Fulmar, 1998: probability of presence, the line where it is 1/2\nand its 90% band")
     return ax
 
 

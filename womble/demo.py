@@ -85,4 +85,4 @@ def run(out: Path, *, seed: int, progress: bool) -> list[Path]:
         report=REPORT | {"levels": [level], "segment_length": SEGMENT, "rng": seed},
         seed=seed,
     )
-    return [out / "fit.nc", *write_results(posterior, plan, out, progress=progress)]
+    return [out / "fit.nc", *write_results(posterior, plan, out, progress=progress).files]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import womble as wb
+from womble import decision
 from womble.files import write_table
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class Plan:
         Ending of the files of lines: ".gpkg", ".geojson", ".fgb", ".parquet" or ".csv".
     cog : bool
         Cloud-optimised GeoTIFFs.
+
+    Raises
+    ------
+    ValueError
+        Rule, error rate or number of samples that no answer can have: before the fit, not after.
     """
 
     grid: Grid
@@ -55,6 +61,19 @@ class Plan:
     table: str = ".gpkg"
     cog: bool = False
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        decision.check_rule(self.rule, self.alpha)
+        if self.samples is not None and self.samples < 2:
+            raise ValueError(f"`samples` must be at least 2; got {self.samples}.")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Files written, and the lines found (None: not sought)."""
+
+    files: list[Path]
+    boundaries: gpd.GeoDataFrame | None
 
 
 def draws_for(posterior: Posterior, samples: int | None) -> int:
@@ -79,7 +98,7 @@ def find_boundaries(posterior: Posterior, plan: Plan, *, progress: bool) -> gpd.
     return together.assign(boundary_id=range(len(together)))
 
 
-def write_results(posterior: Posterior, plan: Plan, out: Path, *, progress: bool) -> list[Path]:
+def write_results(posterior: Posterior, plan: Plan, out: Path, *, progress: bool) -> Results:
     """Compute and write everything in the plan.
 
     Parameters
@@ -93,8 +112,7 @@ def write_results(posterior: Posterior, plan: Plan, out: Path, *, progress: bool
 
     Returns
     -------
-    list of paths
-        Everything written.
+    Results
     """
     samples = draws_for(posterior, plan.samples)
     how = {"samples": samples, "rng": plan.seed, "progress": progress}
@@ -116,7 +134,7 @@ def write_results(posterior: Posterior, plan: Plan, out: Path, *, progress: bool
     if plan.report is not None and "report" in wb.__all__:
         asked = {"grid": plan.grid, "curves": plan.curves, **plan.report}
         written += wb.report(posterior, out / "report.html", progress=progress, **asked)
-    return written
+    return Results(written, boundaries)
 
 
 def _figures(

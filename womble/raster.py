@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.files import as_path
+from womble.file_formats import as_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -189,7 +189,7 @@ def _write(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as scratch:
         draft = Path(scratch) / path.name
         with rasterio.open(draft, "w", **profile) as file:
-            file.update_tags(TIFFTAG_IMAGEDESCRIPTION=str(title))
+            file.update_tags(TIFFTAG_IMAGEDESCRIPTION=title)
             for index, band in enumerate(bands, start=1):
                 file.write(np.asarray(band.array.transpose("y", "x"), dtype=float), index)
                 file.set_band_description(index, band.name)

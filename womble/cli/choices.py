@@ -43,7 +43,8 @@ def table_ending(name: str) -> str:
     ValueError
         If the format is unknown.
     """
-    from womble.files import WRITTEN, require_pyarrow
+    from womble.file_formats import require_pyarrow
+    from womble.files import WRITTEN
 
     if f".{name}" not in WRITTEN:
         known = ", ".join(ending.removeprefix(".") for ending in WRITTEN)
@@ -91,6 +92,8 @@ def searches(
     """
     from womble.kinds import features
 
+    if not 0.5 <= settings["prominence"] < 1:
+        raise ValueError(f"--prominence must lie in [0.5, 1); got {settings['prominence']:g}.")
     found = [] if kind == "none" else [{"kind": kind}]
     if levels:
         found.append({"kind": "level", "levels": list(levels)})

@@ -65,7 +65,7 @@ def curves(
         alpha=alpha,
         samples=samples,
         rng=seed,
-        progress=not quiet,
+        progress=options.progress(quiet),
     )
     typer.echo(_table(found, by))
     if out is not None:

@@ -22,4 +22,4 @@ def demo(
     """
     from womble.demo import run
 
-    options.say_written(run(out, seed=seed, progress=not quiet))
+    options.say_written(run(out, seed=seed, progress=options.progress(quiet)))

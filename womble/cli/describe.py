@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import shapely
 
-from womble.readers import looks_like_degrees
+from womble.file_formats import DEGREES, PLANAR
+from womble.readers import looks_like_degrees, point_coordinates
 from womble.spatial_data import MINIMUM_LOCATIONS
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from womble.arrays import FloatArray
 
 MOST_COLUMNS = 40
+MOST_LINES = 10
+CANDIDATE = 0.8  # a prominence that shows lines of which a fifth may be false
 # A positive response this skewed is usually closer to a Gaussian field on logarithms.
 SKEWED = 1.0
 # Distinct whole numbers that fill their range to this inverse share are numbers of the rows.
@@ -39,7 +41,7 @@ def of_data(path: Path, data: Any, named: Sequence[str]) -> list[str]:
         advice = "points are needed to fit a field: explode() MultiPoints, centroids of areas"
         use = "lines and areas can be tested: womble curves FIT " + shlex.quote(str(path))
         return [*lines, *_columns(data), "problems", f"  {advice}", "next", f"  {use}"]
-    coords = shapely.get_coordinates(data.geometry.array)
+    coords = point_coordinates(data, "data")
     lines += _extent(coords)
     lines += _columns(data)
     found = list(_problems(data, coords, named))
@@ -58,6 +60,19 @@ def of_fit(path: Path) -> list[str]:
         lines.append("made with " + ", ".join(f"{key}={word}" for key, word in made.items()))
     quoted = shlex.quote(str(path))
     return [*lines, "next", f"  womble report {quoted}", f"  womble curves {quoted} LINES.gpkg"]
+
+
+def of_lines(lines: gpd.GeoDataFrame, prominence: float) -> list[str]:
+    """The lines found, the steepest first."""
+    if not len(lines):
+        weaker = f"; --prominence {CANDIDATE} --alpha {1 - CANDIDATE:.2g} shows candidates"
+        hint = weaker if prominence > CANDIDATE else ""
+        return [f"no boundary stands out with probability {prominence:g}{hint}"]
+    names = ["kind", "level", "length", "probability", "steepness_mean", "position_sd"]
+    shown = lines[["boundary_id", *names]].head(MOST_LINES)
+    table = shown.to_string(index=False, float_format="{:.4g}".format, na_rep="")
+    more = len(lines) - len(shown)
+    return [f"{len(lines)} boundary lines", table, *([f"... {more} more"] if more else [])]
 
 
 def _of_raster(path: Path, raster: Any, named: Sequence[str]) -> list[str]:
@@ -86,8 +101,7 @@ def _crs(data: gpd.GeoDataFrame) -> str:
 def _extent(coords: FloatArray) -> list[str]:
     from scipy.spatial import cKDTree
 
-    coords = coords[np.isfinite(coords).all(axis=1)]
-    distinct = np.unique(coords, axis=0)
+    distinct = np.unique(coords[np.isfinite(coords).all(axis=1)], axis=0)
     if len(distinct) < 2:
         return [f"  {len(distinct)} distinct locations"]
     (west, south), (east, north) = distinct.min(axis=0), distinct.max(axis=0)
@@ -119,6 +133,7 @@ def _columns(data: gpd.GeoDataFrame) -> list[str]:
 
 def _problems(data: gpd.GeoDataFrame, coords: FloatArray, named: Sequence[str]) -> Iterator[str]:
     """What would be refused or warned of, with the remedy."""
+    coords = coords[np.isfinite(coords).all(axis=1)]
     lost = len(data) - len(coords)
     if lost:
         yield f"{lost} rows have no location and will be left out"
@@ -141,7 +156,9 @@ def _next(
     path: Path, data: gpd.GeoDataFrame, coords: FloatArray, named: Sequence[str]
 ) -> list[str]:
     table = pd.DataFrame(data.drop(columns=data.geometry.name))
-    usable = [str(name) for name in table if _is_response(table[name], coords)]
+    places = {name for pair in (*PLANAR, *DEGREES) for name in pair} | {w.lower() for w in named}
+    rest = [name for name in table if str(name).lower() not in places]
+    usable = [str(name) for name in rest if _is_response(table[name], coords)]
     if not usable:
         return ["  no column of numbers that vary: nothing to fit"]
     options = [*named]
@@ -160,7 +177,7 @@ def _is_response(column: pd.Series, coords: FloatArray) -> bool:
     if column.nunique() == 2:
         return set(column.dropna().unique()) == {0, 1}
     numbers = column.to_numpy(dtype=float, na_value=np.nan)
-    if any(len(numbers) == len(axis) and np.array_equal(numbers, axis) for axis in coords.T):
+    if any(np.array_equal(numbers, axis, equal_nan=True) for axis in coords.T):
         return False
     numbered = pd.api.types.is_integer_dtype(column) and column.is_unique
     return not (numbered and np.ptp(numbers) <= DENSE * len(numbers))

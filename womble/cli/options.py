@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,7 +75,7 @@ Report = Annotated[bool, _of(OUTPUT, "Write report.html too.", "--report")]
 Format = Annotated[str, _of(OUTPUT, "Of lines: gpkg, geojson, fgb, parquet or csv.", "--format")]
 Cog = Annotated[bool, _of(OUTPUT, "Cloud-optimised GeoTIFFs.", "--cog")]
 Refit = Annotated[bool, _of(OUTPUT, "Do not reuse the fit in the folder.", "--refit")]
-Seed = Annotated[int, _of(OUTPUT, "Seed of all random numbers.")]
+Seed = Annotated[int, _of(OUTPUT, "Seed of all random numbers.", min=0)]
 Quiet = Annotated[bool, _of(OUTPUT, "No progress bars.", "--quiet", "-q")]
 Debug = Annotated[bool, _of(OUTPUT, "Show tracebacks.", "--debug", callback=_debug, is_eager=True)]
 
@@ -107,6 +108,11 @@ def read_mask(mask: str) -> Any:
             "is no such file."
         )
     return wb.read_data(mask)
+
+
+def progress(quiet: bool) -> bool:
+    """Whether to show progress bars: not where nobody watches."""
+    return not quiet and sys.stdout.isatty()
 
 
 def names(listed: str) -> tuple[str, ...]:

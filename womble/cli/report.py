@@ -46,6 +46,6 @@ def report(
         sensitivity=sensitivity,
         date=datetime.date.today(),
         rng=seed,
-        progress=not quiet,
+        progress=options.progress(quiet),
     )
     options.say_written(written)

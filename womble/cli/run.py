@@ -64,7 +64,7 @@ def run(
     --likelihood bernoulli --inference laplace --boundaries none --level 0.5`
     """
     import womble as wb
-    from womble.cli import choices
+    from womble.cli import choices, describe
     from womble.job import Job, fit_once
     from womble.pipeline import Plan, write_results
     from womble.spatial_data import read_input
@@ -106,8 +106,12 @@ def run(
     )
     out.mkdir(parents=True, exist_ok=True)
     fit = out / "fit.nc"
-    posterior, note = fit_once(model, data, job, fit, anew=refit, progress=not quiet)
+    shown = options.progress(quiet)
+    posterior, note = fit_once(model, data, job, fit, anew=refit, progress=shown)
     typer.echo(note)
     typer.echo(repr(posterior))
-    options.say_written(write_results(posterior, plan, out, progress=not quiet))
+    results = write_results(posterior, plan, out, progress=shown)
+    if results.boundaries is not None:
+        typer.echo("\n".join(describe.of_lines(results.boundaries, prominence)))
+    options.say_written([fit, *results.files])
     typer.echo(f"next: womble info {fit}")
