@@ -163,9 +163,9 @@ def test_info_tells_what_to_type_next(soil, fitted):
 def test_info_names_problems(tmp_path):
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"lon": rng.uniform(5, 6, 30), "lat": rng.uniform(51, 52, 30)})
-    table = table.assign(id=range(30), seen=rng.integers(0, 2, 30))
     table.loc[3, "lon"] = np.nan
     table.loc[5] = table.loc[6]
+    table = table.assign(id=range(30), seen=rng.integers(0, 2, 30))
     table.to_csv(tmp_path / "t.csv", index=False)
     told = invoke("info", tmp_path / "t.csv", "--crs", "EPSG:4326").output
     assert "1 rows have no location" in told

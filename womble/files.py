@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from womble.arguments import checked
 from womble.file_formats import (
     as_path,
     own_coordinates,
@@ -30,6 +31,7 @@ RASTERS = (".tif", ".tiff", ".vrt")
 WRITTEN = (".gpkg", ".geojson", ".fgb", ".parquet", ".csv")
 
 
+@checked
 def read_data(
     path: str | os.PathLike,
     *,
@@ -87,6 +89,7 @@ def read_data(
     return (read_raster if suffix in RASTERS else read_vector)(path, stated, layer)
 
 
+@checked
 def write_table(frame: pd.DataFrame, path: str | os.PathLike) -> Path:
     """Write a table, with its geometry if it has one, in the format of the path's ending.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.arrays import BoolArray, FloatArray, float_array
 from womble.axis import Axis
 from womble.cells import MAXIMUM_CELLS, Cells
@@ -88,6 +89,7 @@ class Grid(Cells):
         return cls(x, y, inside, crs, plain["coordinate_units"])
 
     @classmethod
+    @checked
     def from_data(
         cls,
         data: Any,

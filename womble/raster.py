@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.file_formats import as_path
 
@@ -34,6 +35,7 @@ class Band:
     tags: dict[str, str]
 
 
+@checked
 def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike, *, cog: bool = False) -> list[Path]:
     """Write every quantity of a surface as a GeoTIFF with named bands.
 

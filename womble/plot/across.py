@@ -4,10 +4,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from womble.arguments import checked
 from womble.plot import style
 from womble.profile import half_width
 
 
+@checked
 def profile(ds: xr.Dataset, boundary_id: int, *, ax: Axes | None = None) -> Axes:
     """Slope and value across one boundary, with 95% bands and the half width of the mean slope.
 

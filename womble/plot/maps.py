@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from numpy.typing import ArrayLike
 
+from womble.arguments import checked
 from womble.plot import style
 
 STATISTICS = {"q025": "2.5% quantile", "q50": "posterior median", "q975": "97.5% quantile"}
 
 
+@checked
 def surface(
     ds: xr.Dataset,
     variable: str = "value",
@@ -65,6 +67,7 @@ def surface(
     return style.finish(ax, name, *marks, rule=field.attrs.get("rule"))
 
 
+@checked
 def probability(raster: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     """Map of the probability that a boundary passes through each cell.
 
@@ -92,6 +95,7 @@ def probability(raster: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     return style.finish(ax, "Probability of a boundary")
 
 
+@checked
 def gradient_arrows(ds: xr.Dataset, *, every: int | None = None, ax: Axes | None = None) -> Axes:
     """Arrows of the posterior gradient, uphill, on a pale map of the value.
 
@@ -134,6 +138,7 @@ def gradient_arrows(ds: xr.Dataset, *, every: int | None = None, ax: Axes | None
     return style.finish(ax, "Gradient: arrows point uphill", *notes, rule=rule)
 
 
+@checked
 def data(
     coords: ArrayLike | gpd.GeoDataFrame,
     values: ArrayLike,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.across import AcrossLines
@@ -44,6 +45,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         How the hyperparameters were found, with the method's own figures.
     """
 
+    @checked
     def jet_moments(
         self,
         points: Any,
@@ -89,6 +91,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         return ensemble.moments(points, order)
 
+    @checked
     def paths(
         self,
         *,
@@ -132,6 +135,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         box = path_domain(self.data.sites, domain)
         return draw_paths(self.ensemble(target, samples, rng), self.kernel, box, rng, progress)
 
+    @checked
     def save(self, path: str | Path) -> None:
         """Write data, model and draws to a NetCDF file that `womble.load` reads."""
         from womble.storage import save

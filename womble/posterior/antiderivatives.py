@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.fitted import Fitted
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Antiderivatives(Fitted):
     """The methods of a Posterior that integrate; the data have one coordinate."""
 
+    @checked
     def antiderivative(
         self,
         x: Any,
@@ -88,6 +90,7 @@ class Antiderivatives(Fitted):
             source=self._source(),
         )
 
+    @checked
     def integral(
         self,
         a: float,
@@ -130,6 +133,7 @@ class Antiderivatives(Fitted):
         found.attrs = {"a": a, "b": b, "units": self._units_of_order(-1)}
         return found
 
+    @checked
     def antiderivative_moments(
         self,
         x: Any,
