@@ -31,8 +31,9 @@ def fulmar() -> Axes:
     wb.plot.boundaries(half, ax=ax)
     for seen, marker in ((0, "."), (1, "o")):
         here = birds[birds["seen"] == seen].geometry
-        ax.plot(here.x, here.y, marker, color="black" if seen else "0.4", markersize=2 + 2 * seen)
-    ax.set_title("Fulmar, 1998: probability of presence, the line where it is 1/2\nand its 90% band")
+        ax.plot(here.x, here.y, marker, color="black" if seen else "0.5", markersize=1.5 + seen)
+    title = "Fulmar, 1998: presence and absence are\nas likely on the line; its 90% band"
+    ax.set_title(title, loc="left", fontsize=10)
     return ax
 
 

@@ -11,7 +11,7 @@ from cases import TARGETS, TRENDS, WITH_PATHS, standard_bound
 
 import womble as wb
 from womble import mixture
-from womble.surface import STATISTICS
+from womble.summaries import STATISTICS
 
 CLOSED = [kernel for kernel in WITH_PATHS if kernel != wb.Matern(3.3)]
 X = np.array([2.13, 2.6, 3.05, 3.4])  # beyond the data too

@@ -248,3 +248,14 @@ def test_density_where_the_data_are_densest():
     # Counts of 200 a cell scatter by 7%, their maximum over 100 cells by 3 times that.
     npt.assert_allclose(peak_density(even), 20_000, rtol=0.35)
     npt.assert_allclose(peak_density(np.concatenate([even, dense])), 340_000, rtol=0.35)
+
+
+def test_a_sample_tells_where_data_are_densest():
+    rng = np.random.default_rng(10)
+    even = rng.uniform(size=(190_000, 2))
+    # A twentieth of the data in a square of a thirtieth of the side: 48 times as dense.
+    clustered = np.concatenate([even, 0.4 + rng.uniform(size=(10_000, 2)) / 30])
+    for data, density in ((even, 190_000), (clustered, 190_000 + 10_000 * 900)):
+        sample = data[rng.permutation(len(data))[:20_000]]
+        # In cells of 50 to 200 of the sample the cluster fills one in part.
+        assert 0.5 * density < peak_density(sample, len(data)) < 1.3 * density

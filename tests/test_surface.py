@@ -13,7 +13,7 @@ import womble as wb
 from womble import jet
 from womble.grid import Grid
 from womble.quantity import LINEAR, QUANTITIES
-from womble.surface import STATISTICS
+from womble.summaries import STATISTICS
 
 QUANTILES = {"q025": 0.025, "q50": 0.5, "q975": 0.975}
 NONLINEAR = ("gradient_magnitude", "gaussian_curvature", "curvature_max", "curvature_min")

@@ -5,9 +5,15 @@ import numpy.testing as npt
 import pytest
 
 import womble as wb
+from womble.covariance import Scale
+from womble.engines import spectral
 from womble.engines.anisotropic import AnisotropicEngine
 from womble.engines.dense import DenseEngine
-from womble.hyperparameters import Layout
+from womble.engines.disc import Disc
+from womble.engines.noise_streams import NoiseStreams
+from womble.engines.resolution import resolve, tail_share
+from womble.engines.statistics import Statistics
+from womble.hyperparameters import Layout, Theta
 from womble.trend import Trend
 
 RNG = np.random.default_rng(31)
@@ -90,3 +96,61 @@ def test_weights_that_cannot_be_used(weights, message):
 def test_where_weights_have_no_meaning():
     with pytest.raises(ValueError, match="`weights` needs likelihood='gaussian'"):
         wb.FieldModel(likelihood="gamma").fit((SITES, np.exp(MEANS)), weights=COUNT)
+
+
+# -- the spectral engine ---------------------------------------------------------------------------
+
+MANY, TIMES = RNG.uniform(0, 10, (800, 2)), RNG.integers(1, 6, 800)
+LEVEL = np.sin(MANY[:, 0]) + 0.5 * RNG.standard_normal(800) / np.sqrt(TIMES)
+
+
+@pytest.mark.parametrize("features", [2000, 10], ids=["factor", "paths"])
+def test_the_spectral_engine_weighs_as_the_dense_one(features, monkeypatch):
+    monkeypatch.setattr(spectral, "DENSE_FEATURES", features)
+    dense, ours = (
+        MODEL.condition((MANY, LEVEL), weights=TIMES, engine=engine, **GIVEN)
+        for engine in ("dense", "spectral")
+    )
+    mean, covariance = dense.jet_moments(POINTS)
+    m, V = ours.jet_moments(POINTS, samples=100)
+    sd, s = (np.sqrt(np.diagonal(x, axis1=1, axis2=2)) for x in (covariance, V))
+    npt.assert_allclose(m / sd, mean / sd, atol=0.02)
+    # 36 sds of 100 paths, with errors of (1 / 200)^(1/2).
+    npt.assert_allclose(s, sd, rtol=0.02 if features > 10 else 4.5 / np.sqrt(200))
+
+
+def test_the_spectral_likelihood_weighs_as_the_dense_one():
+    dense, ours = (
+        MODEL.condition((MANY, LEVEL), weights=TIMES, engine=engine, **GIVEN)
+        for engine in ("dense", "spectral")
+    )
+    (theta,) = ours.ensemble("surface", None, RNG).thetas
+    value, gradient = ours._engine.marginal_likelihood(theta)
+    exact, slope = dense._engine.log_likelihood(theta)
+    npt.assert_allclose(value, exact, atol=0.05)
+    npt.assert_allclose(gradient, slope, rtol=0.01, atol=0.1)
+
+
+def test_sums_of_weighted_rows_are_those_of_repeated_rows():
+    disc = Disc(np.zeros(2), np.array([4.0, 4.0]), 12.0)
+    coords, trend = MANY / 5 - 1, Trend("linear")
+    weighted = Statistics.of(disc, trend, coords, LEVEL, weights=1.0 * TIMES)
+    repeated = Statistics.of(disc, trend, np.repeat(coords, TIMES, axis=0), np.repeat(LEVEL, TIMES))
+    for name in ("table", "trend_rows", "values", "squares"):
+        ours, theirs = (np.asarray(getattr(s, name)) for s in (weighted, repeated))
+        npt.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
+    # F'z has the covariance F'MF: of 8 vectors, over 2 K + 3 features.
+    noise = Statistics.of(
+        disc, trend, coords, LEVEL, weights=1.0 * TIMES, noise=NoiseStreams(8)
+    ).noise
+    expected = np.trace(weighted.gram(len(disc.numbers)))
+    npt.assert_allclose(np.sum(noise**2, axis=1).mean(), expected, rtol=0.1)
+
+
+def test_the_tail_is_little_of_a_heavy_value_s_noise():
+    theta, box = Theta((Scale(1.0, 0.5),), 0.3), np.array([[-1.0, -1.0], [1.0, 1.0]])
+    light, heavy = (resolve(wb.Matern(2.5), [theta], box, 100.0, m) for m in (1.0, 500.0))
+    assert heavy.disc.radius > light.disc.radius
+    assert 500 * tail_share(wb.Matern(2.5), theta, 2, heavy.disc.radius) < 1.01e-2
+    with pytest.raises(ValueError, match=r"means of 1e\+12 measurements .* Cap `weights`"):
+        resolve(wb.Matern(1.5), [theta], box, 100.0, 1e12)

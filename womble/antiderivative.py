@@ -10,7 +10,8 @@ from womble.arrays import FloatArray
 from womble.axis import Axis
 from womble.engines.ensemble import Ensemble
 from womble.primitive import OnLine
-from womble.surface import LEVELS, STATISTICS, TILE_ENTRIES
+from womble.summaries import LEVELS, STATISTICS
+from womble.surface import TILE_ENTRIES
 
 ORDINALS = {1: "first", 2: "second"}
 

@@ -21,7 +21,7 @@ def coefficients(ensemble: Ensemble, covariates: Covariates) -> pd.DataFrame:
     """Mean, sd and quantiles of each covariate's coefficient; see `Posterior.coefficients`."""
     import pandas as pd
 
-    columns = covariates.design.shape[1]
+    columns = covariates.size
     units = COEFFICIENT_SD * ensemble.scaling.scale / covariates.units
     means, variances = [], []
     for theta in ensemble.thetas:

@@ -60,30 +60,99 @@ class Covariate:
         ValueError
             If it is constant, or infinite somewhere.
         """
-        from pandas.api.types import is_bool_dtype, is_numeric_dtype
+        if is_number(values):
+            x = values.to_numpy(dtype=float)
+            infinite = int((~np.isfinite(x)).sum())
+            moments = (0.0, 0.0) if infinite else (float(x.mean()), float(x.std()))
+            return cls.number(name, len(x), infinite, *moments, (float(x.min()), float(x.max())))
+        return cls.category(name, Levels.of(values).names)
 
-        if is_numeric_dtype(values) and not is_bool_dtype(values):
-            numbers = values.to_numpy(dtype=float)
-            if not np.isfinite(numbers).all():
-                raise ValueError(
-                    f"covariate {name!r} must be finite; {(~np.isfinite(numbers)).sum()} values "
-                    "are infinite. Remove those rows."
-                )
-            if np.ptp(numbers) == 0:
-                raise ValueError(
-                    f"covariate {name!r} must vary; all {len(numbers)} values are {numbers[0]:g}. "
-                    "Leave it out: the trend's constant stands for it."
-                )
-            return cls(name, None, float(numbers.mean()), float(numbers.std()))
-        category = values.astype("category").cat
-        present = set(values.unique())
-        levels = tuple(str(level) for level in category.categories if level in present)
+    @classmethod
+    def number(
+        cls,
+        name: str,
+        count: int,
+        infinite: int,
+        mean: float,
+        sd: float,
+        extent: tuple[float, float],
+    ) -> Covariate:
+        """A number with these moments, and this lowest and highest value.
+
+        Raises
+        ------
+        ValueError
+            If it is constant, or infinite somewhere.
+        """
+        if infinite:
+            raise ValueError(
+                f"covariate {name!r} must be finite; {infinite} values are infinite. Remove those "
+                "rows."
+            )
+        if extent[0] == extent[1]:
+            raise ValueError(
+                f"covariate {name!r} must vary; all {count} values are {extent[0]:g}. "
+                "Leave it out: the trend's constant stands for it."
+            )
+        return cls(name, None, mean, sd)
+
+    @classmethod
+    def category(cls, name: str, levels: Sequence[str]) -> Covariate:
+        """A category with these levels.
+
+        Raises
+        ------
+        ValueError
+            If there is only one.
+        """
         if len(levels) < 2:
             raise ValueError(
                 f"covariate {name!r} must have at least two categories; got {list(levels)}. "
                 "Leave it out: the trend's constant stands for it."
             )
-        return cls(name, levels)
+        return cls(name, tuple(levels))
+
+
+def is_number(values: pd.Series) -> bool:
+    """Whether a column enters linearly, and not by its categories."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return is_numeric_dtype(values) and not is_bool_dtype(values)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The categories of some rows, which add up.
+
+    Attributes
+    ----------
+    categories : tuple
+        In their order.
+    present : frozenset
+        Those that occur.
+    """
+
+    categories: tuple[Any, ...]
+    present: frozenset[Any]
+
+    @classmethod
+    def of(cls, values: pd.Series) -> Levels:
+        """Of a column without gaps."""
+        return cls(tuple(values.astype("category").cat.categories), frozenset(values.unique()))
+
+    def merged(self, other: Levels) -> Levels:
+        """Of both: in the order of one that has them all, or else sorted."""
+        ours, theirs = set(self.categories), set(other.categories)
+        if theirs <= ours:
+            both = self.categories
+        else:
+            both = other.categories if ours <= theirs else tuple(sorted(ours | theirs))
+        return Levels(both, self.present | other.present)
+
+    @property
+    def names(self) -> list[str]:
+        """Of those that occur."""
+        return [str(level) for level in self.categories if level in self.present]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +176,11 @@ class Covariates:
     def labels(self) -> list[str]:
         """Names of the columns of the design."""
         return [label for column in self.columns for label in column.labels]
+
+    @property
+    def size(self) -> int:
+        """Number of columns of the design."""
+        return len(self.labels)
 
     @property
     def units(self) -> FloatArray:
@@ -145,9 +219,24 @@ class Covariates:
             field.
         """
         columns = tuple(Covariate.of(str(name), table[name]) for name in table)
-        parts = [c.design(table[name]) for c, name in zip(columns, table, strict=True)]
-        design = np.concatenate(parts, axis=1)
-        _require_independent(design, [label for c in columns for label in c.labels])
+        design = joint_design(columns, table)
+        require_independent(design, [label for c in columns for label in c.labels])
+        return cls.checked(columns, design, fields)
+
+    @classmethod
+    def checked(
+        cls,
+        columns: tuple[Covariate, ...],
+        design: FloatArray,
+        fields: Mapping[str, CovariateField] | None = None,
+    ) -> Covariates:
+        """From columns that are known already.
+
+        Raises
+        ------
+        ValueError
+            If a category has a field.
+        """
         fields = dict(fields or {})
         for column in columns:
             if column.levels is not None and column.name in fields:
@@ -156,6 +245,12 @@ class Covariates:
                     "category, which has no gradient. Leave its field out."
                 )
         return cls(columns, design, fields)
+
+
+def joint_design(columns: Sequence[Covariate], table: pd.DataFrame) -> FloatArray:
+    """All columns of the design side by side, shape (n, k)."""
+    parts = [column.design(table[column.name]) for column in columns]
+    return np.concatenate(parts, axis=1)
 
 
 def _require_known(column: Covariate, values: pd.Series) -> None:
@@ -176,7 +271,7 @@ def _require_known(column: Covariate, values: pd.Series) -> None:
         )
 
 
-def _require_independent(design: FloatArray, labels: Sequence[str]) -> None:
+def require_independent(design: FloatArray, labels: Sequence[str]) -> None:
     """Refuse columns that are sums of others: their coefficients would be prior alone."""
     centred = design - design.mean(axis=0)
     values = np.linalg.svd(centred, compute_uv=False)

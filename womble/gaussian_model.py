@@ -9,8 +9,11 @@ import numpy as np
 import xarray as xr
 
 from womble.engines import choose_engine
+from womble.engines.base import Engine
+from womble.engines.spectral import Likelihood, SpectralEngine
 from womble.hyperparameters import Layout
 from womble.inference import hyperparameter_density, plausible_thetas
+from womble.out_of_core import Pass, summed
 from womble.posterior import Posterior
 from womble.sampling import Method, sample
 from womble.trend import Trend
@@ -33,17 +36,21 @@ def fit(
     progress: bool,
 ) -> Posterior:
     """The posterior of the hyperparameters; arguments as `FieldModel.fit` has them."""
-    kernel, priors = model.kernel, model.priors
+    kernel, priors, trend = model.kernel, model.priors, Trend(model.trend)
     chosen, reason = choose_engine(
         engine,
         kernel,
-        Trend(model.trend),
+        trend,
         data,
         model.anisotropic,
         lambda part: plausible_thetas(part, Layout.of(kernel), data, priors),
+        Pass.over(data, trend, progress),
     )
+    data = summed(data, chosen)
     found = sample(
-        hyperparameter_density(chosen, Layout.of(kernel, model.anisotropic), data, priors),
+        hyperparameter_density(
+            _likelihood(chosen), Layout.of(kernel, model.anisotropic), data, priors
+        ),
         inference,
         draws=draws,
         tune=tune,
@@ -55,19 +62,26 @@ def fit(
     return Posterior(data, kernel, model.trend, found.draws, stats, reason, chosen, how)
 
 
+def _likelihood(engine: Engine) -> Engine | Likelihood:
+    """What NUTS sends to its chains: without sums over the data where it does not need them."""
+    return engine.likelihood if isinstance(engine, SpectralEngine) else engine
+
+
 def condition(
     model: FieldModel, data: SpatialData, given: Mapping[str, float], engine: str
 ) -> Posterior:
     """The field at given hyperparameters."""
     layout = Layout.of(model.kernel, model.anisotropic)
-    scaled = np.array(list(given.values())) / layout.units(data.scaling)
+    scaled, trend = np.array(list(given.values())) / layout.units(data.scaling), Trend(model.trend)
     chosen, reason = choose_engine(
         engine,
         model.kernel,
-        Trend(model.trend),
+        trend,
         data,
         model.anisotropic,
         lambda _: [layout.theta(scaled)],
+        Pass.over(data, trend),
     )
+    data = summed(data, chosen)
     draws = xr.Dataset({name: (("chain", "draw"), [[x]]) for name, x in given.items()})
     return Posterior(data, model.kernel, model.trend, draws, None, reason, chosen)

@@ -14,6 +14,7 @@ from womble.axis import Axis
 from womble.cells import MAXIMUM_CELLS, Cells
 from womble.line_readers import read_profile, read_series
 from womble.mask import inside_cells
+from womble.points import as_points
 from womble.readers import (
     Table,
     coordinate_units,
@@ -130,6 +131,11 @@ class Grid(Cells):
         TypeError
             `mask`, `like` or `data` of another kind.
         """
+        if as_points(data) is not None:
+            raise TypeError(
+                "`data` must be in memory; got points that are read in parts. Take those of their "
+                "posterior: Grid.from_data(post.data, ...)."
+            )
         on_line = _on_line(data)
         if on_line is not None:
             if like is not None:
@@ -139,6 +145,8 @@ class Grid(Cells):
             return Transect.of(*on_line, spacing=spacing, mask=mask, bounds=bounds)
         coords, crs, units = _locations(data)
         if like is None:
+            if bounds is None and isinstance(data, SpatialData) and data.whole is not None:
+                bounds = data.box.ravel()  # where all rows are, of which coords are a sample
             x, y = _centres(_box(coords, bounds), spacing)
         elif spacing is None and bounds is None:
             x, y = _raster_centres(like, crs)
@@ -216,6 +224,7 @@ def _locations(data: Any) -> tuple[FloatArray, pyproj.CRS | None, str | None]:
     crs, units = None, None
     if isinstance(data, xr.DataArray):
         data = read_raster(data, None)
+    if isinstance(data, Table):
         require_planar(data.crs, "data")
     if isinstance(data, SpatialData | Table):
         coords, crs, units = data.coords, data.crs, data.coordinate_units

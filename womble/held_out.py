@@ -12,6 +12,7 @@ from womble.arrays import FloatArray
 from womble.covariate_field import add_fields
 from womble.covariates import Covariates, read_table
 from womble.measured import per_row, require_noise
+from womble.points import as_points
 from womble.readers import Table, require_planar
 from womble.response import require_worked_out, response
 from womble.spatial_data import SpatialData, read_input, require_same_crs, warn_dropped
@@ -52,6 +53,11 @@ def held_out_data(
     UserWarning
         Rows without value, location or covariate are dropped, and counted.
     """
+    if as_points(given) is not None:
+        raise TypeError(
+            "`held_out` must be in memory; got points that are read in parts. Give a random subset "
+            "of them as a GeoDataFrame."
+        )
     table = read_input(given, fitted.name)
     require_planar(table.crs, "held_out")
     require_same_crs(table.crs, fitted.crs, "held_out")
@@ -79,6 +85,7 @@ def held_out_data(
         weights=None,
         slopes=None,
         response=None,
+        whole=None,
     )
     asked = {"measurement_sd": measurement_sd, "weights": weights}
     return _observed(data, fitted, given, asked | {"exposure": exposure, "trials": trials})

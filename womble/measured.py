@@ -69,6 +69,9 @@ def observed_data(
         "exposure": exposure,
         "trials": trials,
     }
+    if checked.whole is not None:
+        require_in_memory(likelihood, given | {"gradient_data": gradient_data})
+        return replace(checked, centred=centred)
     rows = {k: None if x is None else per_row(x, data, checked, k) for k, x in given.items()}
     sd, weights = rows["measurement_sd"], rows["weights"]
     require_noise(sd, weights)
@@ -90,6 +93,24 @@ def observed_data(
         slopes=slopes,
         response=observed,
     )
+
+
+def require_in_memory(likelihood: str, asked: Mapping[str, Any]) -> None:
+    """Refuse what data that stay where they are cannot have.
+
+    Raises
+    ------
+    ValueError
+        If there is an argument of `asked`, or the likelihood is not Gaussian.
+    """
+    given = [f"`{name}`" for name, argument in asked.items() if argument is not None]
+    if likelihood != "gaussian":
+        given.append(f"likelihood={likelihood!r}")
+    if given:
+        raise ValueError(
+            f"points that are not in memory cannot have {', '.join(given)}. Leave it out, or read "
+            "a subset of the rows as a GeoDataFrame."
+        )
 
 
 def per_row(given: Any, source: Any, data: SpatialData, name: str) -> FloatArray:

@@ -123,11 +123,13 @@ class FieldModel(ModelChoice):
 
         Parameters
         ----------
-        data : GeoDataFrame, (coords, values), DataArray or Series
-            Points with a column of values; arrays of shape (n, d) and (n,); a 2-D raster. On a line
-            or in time also a Series by its index or a 1-D DataArray, at numbers or dates.
+        data : GeoDataFrame, (coords, values), DataArray, Series, Points or dask DataFrame
+            Points with a column of values, in memory or, by `womble.open_points` or as a dask
+            DataFrame, in parts that are never held together; arrays of shape (n, d) and (n,); a 2-D
+            raster. On a line or in time also a Series by its index or a 1-D DataArray, at numbers
+            or dates.
         value : str, optional
-            Column of the GeoDataFrame; otherwise the name of the response.
+            Column of the table; otherwise the name of the response.
         covariates : sequence of str, DataFrame or mapping of str to arrays
             Columns of the GeoDataFrame; or the columns themselves, a row for each of the data.
             Numbers enter linearly, categories (text, booleans, pandas categories) by level. Their
@@ -238,7 +240,8 @@ class FieldModel(ModelChoice):
         else:
             model = latent_model.Latent(self.kernel, self.trend, checked)
             post = latent_model.fit(model, self.priors, **settings)
-        warn_of_short_lengthscale(post.draws, checked.coords)
+        if checked.whole is None:  # neighbours in a sample are farther apart than in the data
+            warn_of_short_lengthscale(post.draws, checked.coords)
         return post
 
     @checked

@@ -39,8 +39,6 @@ class Plan:
         Arguments of `womble.report`; None: no report.
     table : str
         Ending of the files of lines: ".gpkg", ".geojson", ".fgb", ".parquet" or ".csv".
-    cog : bool
-        Cloud-optimised GeoTIFFs.
 
     Raises
     ------
@@ -59,7 +57,6 @@ class Plan:
     figures: bool = True
     report: Mapping[str, Any] | None = None
     table: str = ".gpkg"
-    cog: bool = False
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -128,7 +125,7 @@ def write_results(posterior: Posterior, plan: Plan, out: Path, *, progress: bool
     for name, frame in (("boundaries", boundaries), ("segments", tested)):
         if frame is not None:
             written.append(write_table(frame, out / f"{name}{plan.table}"))
-    written += wb.write_geotiff(surface, out, cog=plan.cog)
+    written += wb.write_geotiff(surface, out, progress=progress)
     if plan.figures:
         written += _draw(_figures(posterior, plan, surface, boundaries, tested), out)
     if plan.report is not None and "report" in wb.__all__:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.progress import track
 
+from womble import cog
 from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.file_formats import as_path
+from womble.zarr_store import fingerprint, is_lazy, write_zarr
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,23 +27,21 @@ COMPANIONS = ("p_positive", "significant")  # `<name>_p_positive` travels in the
 REGULARITY = 0.01
 
 
-@dataclass(frozen=True)
-class Band:
-    """One layer of a file: an array (y, x), its name and what is known about it."""
-
-    name: str
-    array: xr.DataArray
-    units: str
-    tags: dict[str, str]
-
-
 @checked
-def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike, *, cog: bool = False) -> list[Path]:
+def write_geotiff(
+    ds: xr.Dataset, folder: str | os.PathLike, *, progress: bool = True
+) -> list[Path]:
     """Write every quantity of a surface as a GeoTIFF with named bands.
 
-    Files are north-up whatever the order of `y` in `ds`, float64 (nothing is lost), deflated, with
-    NaN as nodata and the units and rule of each band as band tags. A file appears complete or not
-    at all; one of the same name is replaced.
+    Files are north-up whatever the order of `y` in `ds`, float64 (nothing is lost), cloud-optimised
+    (tiles, deflated, with overviews of every second, fourth, .. cell), with NaN as nodata and the
+    units and rule of each band as band tags. A file appears complete or not at all; one of the same
+    name is replaced.
+
+    A lazy map, made with `chunks`, is first computed into a Zarr store in the hidden folder
+    `.womble` of `folder`, as `write_zarr` does it, and that is removed when all files are there. A
+    run that was interrupted goes on where it stopped when it is called again with the same
+    Dataset; with another one it starts anew.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike, *, cog: bool = Fals
         `<name>`; any other (y, x) variable becomes a file of one band.
     folder : path
         Where to write; created if missing.
-    cog : bool
-        Cloud-optimised: tiled, with overviews, so that parts can be read over a network.
+    progress : bool
+        Show what is done of a lazy map.
 
     Returns
     -------
@@ -65,26 +65,53 @@ def write_geotiff(ds: xr.Dataset, folder: str | os.PathLike, *, cog: bool = Fals
     TypeError
         `ds` is not a Dataset, or `folder` no path.
     ValueError
-        No variable lies on (y, x), a variable has more than one further dimension, or the spacing
-        is irregular or unknown.
+        No variable lies on (y, x), a variable has more than one further dimension, the spacing is
+        irregular or unknown, or chunks are uneven.
+    ImportError
+        `ds` is lazy and dask or Zarr is not installed.
     """
     _check_dataset(ds)
     transform = _north_up_transform(_regular(ds, "x"), _regular(ds, "y"))
-    crs, north_up = _crs_wkt(ds), ds.sortby("x").sortby("y", ascending=False)
-    files = {name: list(_bands(north_up, name)) for name in _quantities(ds)}
+    crs, names = _crs_wkt(ds), _quantities(ds)
+    for name in names:
+        _require_bands(ds[name])
     folder = as_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        _write(
-            folder / f"{name}.tif",
-            bands,
-            transform,
-            crs,
-            ds[name].attrs.get("long_name", name),
-            cog,
-        )
-        for name, bands in files.items()
-    ]
+    paths = {name: folder / f"{name}.tif" for name in names}
+    scratch, token = folder, None
+    if is_lazy(ds):
+        ds = ds[[name for name in ds.data_vars if {"y", "x"} <= set(ds[name].dims)]]
+        scratch, token = folder / ".womble", fingerprint(ds)
+    wanted = [n for n in names if token is None or cog.fingerprint_of(paths[n]) != token]
+    if token is not None and wanted:
+        ds = _computed(ds, scratch, progress)
+    ds = _north_up(ds)
+    silent = not progress or token is None
+    for name in track(wanted, description="files", disable=silent, transient=True):
+        title = str(ds[name].attrs.get("long_name", name))
+        cog.write(paths[name], list(_layers(ds, name)), transform, crs, title, scratch, token)
+    if token is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return list(paths.values())
+
+
+def _computed(ds: xr.Dataset, scratch: Path, progress: bool) -> xr.Dataset:
+    """The same Dataset, read from a store whenever a part of it is asked for."""
+    import xarray as xr
+
+    store = write_zarr(ds, scratch / "surface.zarr", overwrite=True, progress=progress)
+    return xr.open_zarr(store, chunks=None)
+
+
+def _north_up(ds: xr.Dataset) -> xr.Dataset:
+    """With x ascending and y descending."""
+    for dim, sign in (("x", 1), ("y", -1)):
+        steps = sign * np.diff(ds[dim].to_numpy())
+        if (steps < 0).all():
+            ds = ds.isel({dim: slice(None, None, -1)})
+        elif not (steps > 0).all():
+            ds = ds.sortby(dim, ascending=sign > 0)
+    return ds
 
 
 def _check_dataset(ds: xr.Dataset) -> None:
@@ -149,63 +176,29 @@ def _crs_wkt(ds: xr.Dataset) -> str | None:
     return attrs.get("crs_wkt") or attrs.get("spatial_ref") or None
 
 
-def _bands(ds: xr.Dataset, name: str) -> Iterator[Band]:
-    """Statistics or draws of `name`, then its companions."""
-    variable = ds[name]
-    units = variable.attrs.get("units", "")
+def _require_bands(variable: xr.DataArray) -> None:
     others = [dim for dim in variable.dims if dim not in ("y", "x")]
     if len(others) > 1:
         raise ValueError(
-            f"`{name}` must have one dimension besides 'y' and 'x', for the bands; got {others}. "
-            "Select along the others first, as in `ds.isel(time=0)`."
+            f"`{variable.name}` must have one dimension besides 'y' and 'x', for the bands; got "
+            f"{others}. Select along the others first, as in `ds.isel(time=0)`."
         )
-    if not others:
-        yield Band(name, variable, units, {})
-    for dim in others:
-        for i, label in enumerate(_band_labels(variable, dim)):
-            yield Band(label, variable.isel({dim: i}), units, {})
+
+
+def _layers(ds: xr.Dataset, name: str) -> Iterator[cog.Layer]:
+    """Statistics or draws of `name`, then its companions."""
+    variable = ds[name]
+    dims = [dim for dim in variable.dims if dim not in ("y", "x")]
+    names = _band_labels(variable, dims[0]) if dims else [name]
+    yield cog.Layer(variable, names, variable.attrs.get("units", ""), {})
     for suffix in COMPANIONS:
         if f"{name}_{suffix}" in ds:
             companion = ds[f"{name}_{suffix}"]
             rule = {k: str(v) for k, v in companion.attrs.items() if k == "rule"}
-            yield Band(suffix, companion, "1", rule)
+            yield cog.Layer(companion, [suffix], "1", rule)
 
 
 def _band_labels(variable: xr.DataArray, dim: str) -> list[str]:
     """'mean', 'sd', ... as they are; draws, which have numbers only, as 'draw_0', ..."""
     labels = variable[dim].values  # 0, 1, ... where there is no coordinate
     return [str(v) if isinstance(v, str) else f"{dim}_{v}" for v in labels.tolist()]
-
-
-def _write(
-    path: Path, bands: list[Band], transform: Affine, crs: str | None, title: str, cog: bool
-) -> Path:
-    """Write one file beside its place, then move it there: a failure leaves no half file."""
-    import rasterio
-
-    height, width = bands[0].array.sizes["y"], bands[0].array.sizes["x"]
-    profile = {"driver": "GTiff", "dtype": "float64", "nodata": np.nan, "count": len(bands)}
-    profile |= {"height": height, "width": width, "transform": transform, "crs": crs}
-    # Predictor 3 is the one for floats; many draws may pass the 4 GB of a classic TIFF.
-    profile |= {"compress": "deflate", "predictor": 3, "BIGTIFF": "IF_SAFER"}
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as scratch:
-        draft = Path(scratch) / path.name
-        with rasterio.open(draft, "w", **profile) as file:
-            file.update_tags(TIFFTAG_IMAGEDESCRIPTION=title)
-            for index, band in enumerate(bands, start=1):
-                file.write(np.asarray(band.array.transpose("y", "x"), dtype=float), index)
-                file.set_band_description(index, band.name)
-                file.set_band_unit(index, band.units)
-                file.update_tags(index, units=band.units, **band.tags)
-        (_cloud_optimised(draft) if cog else draft).replace(path)
-    return path
-
-
-def _cloud_optimised(draft: Path) -> Path:
-    """A cloud-optimised copy of a file, beside it."""
-    import rasterio.shutil
-
-    copy = draft.with_suffix(".cog.tif")
-    options = {"compress": "deflate", "predictor": "floating_point", "bigtiff": "if_safer"}
-    rasterio.shutil.copy(draft, copy, driver="COG", **options)
-    return copy

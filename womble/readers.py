@@ -194,14 +194,24 @@ def point_coordinates(points: gpd.GeoDataFrame | gpd.GeoSeries, what: str) -> Fl
     ValueError
         No geometry, or a geometry that is not a Point.
     """
-    import shapely
-
     if getattr(points, "active_geometry_name", "geometry") is None:
         raise ValueError(
             f"`{what}` must have a geometry column of points; it has none. Set it with "
             "set_geometry(geopandas.points_from_xy(x, y))."
         )
-    geometry = np.asarray(points.geometry.array)
+    return points_of(np.asarray(points.geometry.array), what)
+
+
+def points_of(geometry: npt.NDArray[np.object_], what: str) -> FloatArray:
+    """(n, 2) coordinates of shapely points, NaN where missing or empty.
+
+    Raises
+    ------
+    ValueError
+        A geometry that is not a Point.
+    """
+    import shapely
+
     kinds = shapely.get_type_id(geometry)
     wrong = (kinds != shapely.GeometryType.POINT) & (kinds != shapely.GeometryType.MISSING)
     if wrong.any():

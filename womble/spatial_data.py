@@ -11,11 +11,20 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.axis import Axis
 from womble.covariates import Covariates, read_table
+from womble.data_checks import (
+    require_finite,
+    require_positive,
+    require_spread,
+    require_transform,
+    require_varying,
+    warn_degrees,
+    warn_of_dropped,
+)
 from womble.line_readers import read_profile, read_series
 from womble.observation_laws import GaussianLaw, ObservationLaw
+from womble.points import as_points
 from womble.readers import (
     Table,
-    looks_like_degrees,
     query_points,
     read_arrays,
     read_geodataframe,
@@ -25,7 +34,7 @@ from womble.readers import (
 from womble.response import Response
 from womble.scaling import Scaling
 from womble.slopes import Slopes
-from womble.warn import warn
+from womble.whole import Whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,12 +44,6 @@ if TYPE_CHECKING:
     from womble.covariate_field import CovariateField
 
 __all__ = ["SpatialData", "query_points", "require_same_crs", "spatial_data"]
-
-# Fewer locations than this cannot tell a lengthscale from noise.
-MINIMUM_LOCATIONS = 10
-# Coordinates are rarely known to better than a millionth of the domain: a strip narrower than that
-# is a line with rounding error, and carries nothing about the direction across it.
-COLLINEAR_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,8 @@ class SpatialData:
         What positions on a line (d = 1) are called, and the date that is 0 where they are dates.
     response : Response or None
         How the values are observed given the field; None for Gaussian noise.
+    whole : Whole or None
+        Where these rows are a sample of data that are not in memory: what is known of all of them.
     """
 
     coords: FloatArray
@@ -95,6 +100,19 @@ class SpatialData:
     covariates: Covariates | None = None
     axis: Axis = field(default_factory=Axis)
     response: Response | None = None
+    whole: Whole | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of observed values, be they here or elsewhere."""
+        return len(self.values) if self.whole is None else self.whole.count
+
+    @property
+    def box(self) -> FloatArray:
+        """Lowest and highest corner of all locations, shape (2, d)."""
+        if self.whole is not None:
+            return self.whole.box
+        return np.stack([self.sites.min(axis=0), self.sites.max(axis=0)])
 
     @property
     def sites(self) -> FloatArray:
@@ -117,7 +135,9 @@ class SpatialData:
 
     @property
     def scaling(self) -> Scaling:
-        """Centring and scaling of these coordinates and values."""
+        """Centring and scaling of the coordinates and values, wherever they are."""
+        if self.whole is not None:
+            return self.whole.scaling(self.centred)
         origin = self.coords.mean(axis=0)
         length = np.sqrt(np.mean(np.sum((self.coords - origin) ** 2, axis=1)))
         if self._likelihood_has_link:
@@ -192,7 +212,7 @@ def spatial_data(
 
     Parameters
     ----------
-    data : GeoDataFrame, tuple, DataArray or Series
+    data : GeoDataFrame, tuple, DataArray, Series, Points or dask DataFrame
         Points with a column `value`; `(coords (n, d), values (n,))`, where a 1-D `coords` is n
         points on a line; a 2-D raster with dims x, y or easting, northing in either order, whose
         missing cells are left out; a Series or a 1-D DataArray, whose index or coordinate is the
@@ -226,10 +246,18 @@ def spatial_data(
         constant values, log of a value that is not positive, unknown transform; covariates that
         are constant, repeat one another or are not there.
     """
-    if transform not in (None, "log"):
-        raise ValueError(
-            f"`transform` must be None or 'log'; got {transform!r}. Apply any other transform to "
-            "the data yourself."
+    require_transform(transform)
+    points = as_points(data)
+    if points is not None:
+        from womble.survey import surveyed
+
+        return surveyed(
+            points,
+            value,
+            transform=transform,
+            units=units,
+            covariates=covariates,
+            covariate_fields=covariate_fields,
         )
     table = read_input(data, value)
     require_planar(table.crs, "data")
@@ -244,8 +272,8 @@ def spatial_data(
     keep = np.flatnonzero(located & known)
     coords, values = table.coords[keep], table.values[keep]
     _require_finite(coords, values, table.name)
-    _require_spread(coords)
-    _warn_degrees(table, coords)
+    require_spread(coords)
+    warn_degrees(table.crs is not None, table.coordinate_units, coords)
     return SpatialData(
         coords=coords,
         values=_link(values, transform, table.name),
@@ -336,7 +364,8 @@ def read_input(data: Any, value: str | None) -> Table:
         return read_profile(data, value) if data.ndim == 1 else read_raster(data, value)
     raise TypeError(
         "`data` must be a GeoDataFrame of points, a tuple (coords, values), a DataArray (1-D or "
-        f"2-D) or a Series; got {type(data).__name__}. A plain table becomes a GeoDataFrame with "
+        "2-D), a Series, a dask DataFrame or what wb.open_points(source) gives; got "
+        f"{type(data).__name__}. A plain table becomes a GeoDataFrame with "
         "geometry=geopandas.points_from_xy(x, y), or a Series on a line with "
         "table.set_index('position')['name']; a Dataset gives a DataArray with dataset['name']."
     )
@@ -348,65 +377,18 @@ def _horizontal(crs: pyproj.CRS) -> pyproj.CRS:
 
 def warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:
     """Say how many rows (n,) were not kept, and why."""
-    dropped = int((~kept).sum())
-    if dropped:
-        have, were = ("has", "was") if dropped == 1 else ("have", "were")
-        warn(f"{dropped} of {len(kept)} rows {have} {reason} and {were} dropped")
-
-
-def _warn_degrees(table: Table, coords: FloatArray) -> None:
-    stated = table.coordinate_units is not None and not table.coordinate_units.startswith("deg")
-    if table.crs is None and not stated and looks_like_degrees(coords):
-        warn(
-            "the data have no CRS and their coordinates look like longitudes and latitudes; they "
-            "are taken as planar. If they are degrees, use set_crs('EPSG:4326') and then "
-            "wb.project(data), or to_crs with a projected CRS (estimate_utm_crs() finds one). If "
-            "they are planar, state their unit in data.attrs['coordinate_units'], or move the "
-            "origin into the domain."
-        )
+    warn_of_dropped(int((~kept).sum()), len(kept), reason)
 
 
 def _require_finite(coords: FloatArray, values: FloatArray, name: str) -> None:
     for array, what in ((coords, "coordinates"), (values[:, None], f"values of {name!r}")):
-        infinite = int(np.isinf(array).any(axis=1).sum())
-        if infinite:
-            raise ValueError(
-                f"the {what} must be finite; {infinite} of {len(array)} are infinite. Correct "
-                "them, or set them to NaN to leave those rows out."
-            )
-
-
-def _require_spread(coords: FloatArray) -> None:
-    """Enough distinct locations, spanning all d dimensions."""
-    distinct = np.unique(coords, axis=0)
-    if len(distinct) < MINIMUM_LOCATIONS:
-        raise ValueError(
-            f"at least {MINIMUM_LOCATIONS} distinct locations with a value are needed; got "
-            f"{len(distinct)} (from {len(coords)} rows). Add data: fewer cannot tell a "
-            "lengthscale from noise."
-        )
-    spread = np.linalg.svd(distinct - distinct.mean(axis=0), compute_uv=False)
-    if spread[-1] <= COLLINEAR_TOLERANCE * spread[0]:
-        raise ValueError(
-            f"the locations must span {coords.shape[1]} dimensions; they lie on one line (in 3-D: "
-            "or plane). Pass the 1-D distances along the line: (distance (n,), values (n,))."
-        )
+        require_finite(int(np.isinf(array).any(axis=1).sum()), len(array), what)
 
 
 def _link(values: FloatArray, transform: Literal["log"] | None, name: str) -> FloatArray:
     """Values on the link scale, refused where the log does not exist or nothing varies."""
     if transform == "log":
-        bad = int((values <= 0).sum())
-        if bad:
-            raise ValueError(
-                f"transform='log' needs positive values; {bad} of {len(values)} in {name!r} are "
-                "zero or negative. Use transform=None, or add a shift yourself first."
-            )
+        require_positive(int((values <= 0).sum()), len(values), name)
         values = np.log(values)
-    # Sixteen roundings: the differences that arithmetic alone leaves between equal numbers.
-    if np.ptp(values) <= 16 * np.finfo(float).eps * np.abs(values).max():
-        raise ValueError(
-            f"the values must vary; all {len(values)} of {name!r} are {values[0]:g}. Choose "
-            "another column: a constant has no boundary."
-        )
+    require_varying(float(values.min()), float(values.max()), len(values), name)
     return values

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from womble import kernels
+from womble import kernels, sums_storage
 from womble.arguments import checked
 from womble.axis import Axis
 from womble.covariate_storage import from_dataset, to_dataset
-from womble.engines import choose_engine
+from womble.engines import choose_engine, covariate_terms
 from womble.engines.band import Band
 from womble.engines.base import Engine
+from womble.engines.disc import Disc
 from womble.engines.latent import LatentEngine
 from womble.engines.spectral import SpectralEngine
 from womble.kernels import Kernel
@@ -26,6 +27,7 @@ from womble.response import Response
 from womble.slopes import Slopes
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
+from womble.whole import Whole
 
 FORMAT = "womble-posterior-1"
 # Of NUTS, what diagnostics and trace plots ask for; of importance sampling, all.
@@ -101,6 +103,10 @@ def save(posterior: Posterior, path: str | Path) -> None:
     }
     covariates = to_dataset(data.covariates)
     ds = ds.merge(covariates, join="exact", compat="override", combine_attrs="no_conflicts")
+    if data.whole is not None:
+        sums = sums_storage.to_dataset(posterior._engine.statistics)
+        ds = ds.merge(sums, join="exact", compat="override", combine_attrs="no_conflicts")
+        ds.attrs["whole"] = json.dumps(data.whole.to_dict())
     if isinstance(posterior._engine, SpectralEngine):
         ds.attrs["spectral"] = json.dumps(posterior._engine.band)
     if isinstance(posterior._engine, LatentEngine):
@@ -137,6 +143,7 @@ def load(path: str | Path) -> Posterior:
         covariates=from_dataset(ds),
         axis=_axis(axis),
         response=_response(ds),
+        whole=Whole.from_dict(json.loads(ds.attrs["whole"])) if "whole" in ds.attrs else None,
         **about,
     )
     kernel = _kernel(kernel)
@@ -179,10 +186,15 @@ def _engine(ds: xr.Dataset, kernel: Kernel, data: SpatialData) -> Engine:
         return model.with_band(Band.from_dict(json.loads(ds.attrs["band"])))
     if "spectral" not in ds.attrs:
         return choose_engine("dense", kernel, trend, data, "anisotropy_1" in ds)[0]
-    from womble.engines.spectral_choice import again
+    from womble.engines.spectral_choice import again, from_sums
 
-    coords, values = scaling.coords_in(data.coords), scaling.values_in(data.values)
-    return again(kernel, trend, coords, values, json.loads(ds.attrs["spectral"]))
+    observed = scaling.coords_in(data.coords), scaling.values_in(data.values)
+    band, covariates = json.loads(ds.attrs["spectral"]), covariate_terms(data)
+    if data.whole is None:
+        return again(kernel, trend, *observed, band, covariates, data.weights)
+    disc = Disc(np.array(band["centre"]), np.array(band["period"]), band["radius"])
+    statistics = sums_storage.from_dataset(ds, disc, trend)
+    return from_sums(kernel, statistics, np.array(band["domain"]), *observed, covariates)
 
 
 def _described(kernel: Kernel) -> dict[str, Any]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-from womble import decision, jet, mixture
+from womble import decision, jet
 from womble.arrays import FloatArray
 from womble.attributes import describe
 from womble.band import Band, bands
 from womble.cells import Cells
 from womble.engines.base import Conditional, Path
-from womble.engines.ensemble import Ensemble, draw_normal
+from womble.engines.ensemble import Ensemble
+from womble.lattice import Cut, Lattice, Window
 from womble.paths import each_path
-from womble.quantity import LINEAR, linear_rows, names_up_to, quantities
+from womble.quantity import names_up_to, quantities
+from womble.summaries import STATISTICS, Link, Part, Recipe
 
-STATISTICS = ("mean", "sd", "q025", "q50", "q975")
-Link = Literal["log", "logit"]
-LEVELS = (0.025, 0.5, 0.975)
 BOUNDS = ("lower", "upper")
 
 # Draws times points of one tile: its arrays then take about 300 MB.
@@ -69,12 +67,12 @@ def surface(
     xarray.Dataset
         See `womble.Posterior.surface`.
     """
-    names = names_up_to(order, len(grid.shape))
-    found = _statistics(ensemble, grid.points, names, order, link, rng, progress)
-    signed = [name for name in names if quantities(len(grid.shape))[name].signed]
+    recipe = Recipe(len(grid.shape), order, link, ensemble.closed_form, ensemble.repeats)
+    statistics, positive = _statistics(ensemble, grid, recipe, rng, progress)
     covering: dict[str, Band] = {}
     if rule == "simultaneous":
-        moments = {name: found[name][0][:2] for name in signed}
+        at = [recipe.names.index(name) for name in recipe.signed]
+        moments = dict(zip(recipe.signed, statistics[at, :2][..., grid.inside], strict=True))
         covering = bands(
             ensemble,
             grid.points,
@@ -86,17 +84,21 @@ def surface(
             progress=progress,
         )
     variables = {}
-    for name in names:
-        statistics, positive = found[name]
-        variables[name] = (("statistic", *grid.dims), grid.fill(statistics))
-        if name in signed:
-            variables |= _of_sign(name, grid, positive, rule, alpha, covering.get(name))
+    for name, stated, chance in zip(recipe.names, statistics, positive, strict=True):
+        variables[name] = (("statistic", *grid.dims), stated)
+        if name in recipe.signed:
+            variables |= _of_sign(name, grid, chance, rule, alpha, covering.get(name))
     coords = {"statistic": list(STATISTICS), **grid.labels}
     if covering:
         coords["bound"] = list(BOUNDS)
-    over = "over all cells" if covering else "per cell"
     ds = xr.Dataset(variables, coords)
-    return describe(ds, grid, link, attributes, f"{rule}, alpha = {alpha:g}, {over}")
+    return describe(ds, grid, link, attributes, rule_in_words(rule, alpha))
+
+
+def rule_in_words(rule: str, alpha: float) -> str:
+    """How flags were decided, as a map says it."""
+    over = "over all cells" if rule == "simultaneous" else "per cell"
+    return f"{rule}, alpha = {alpha:g}, {over}"
 
 
 def surface_draws(
@@ -135,7 +137,18 @@ def surface_draws(
     if "gradient_direction" in arrays:
         np.degrees(arrays["gradient_direction"], out=arrays["gradient_direction"])
     variables = {name: (("draw", *grid.dims), array) for name, array in arrays.items()}
-    coords = {"draw": np.arange(ensemble.size), **grid.labels}
+    return described_draws(variables, ensemble.size, grid, link, attributes)
+
+
+def described_draws(
+    variables: Mapping[str, tuple],
+    count: int,
+    grid: Cells,
+    link: Link | None,
+    attributes: Mapping[str, str | None],
+) -> xr.Dataset:
+    """A Dataset of `count` draws with its attributes."""
+    coords = {"draw": np.arange(count), **grid.labels}
     ds = describe(xr.Dataset(variables, coords), grid, link, attributes)
     if "gradient_direction" in ds:
         ds["gradient_direction"].attrs["comment"] = "counter-clockwise from the x axis"
@@ -150,103 +163,59 @@ def _require_memory(shape: tuple[int, ...], count: int) -> None:
         raise ValueError(
             f"`keep_draws=True` must stay below {MAXIMUM_BYTES / 1e9:g} GB; {draws} draws of "
             f"{count} quantities on {cells} cells take {needed / 1e9:.1f} GB. Ask for "
-            "fewer `samples` or larger cells, or evaluate post.paths() where you need it."
+            "fewer `samples` or larger cells, give `chunks`, or evaluate post.paths() where you "
+            "need it."
         )
 
 
 def _statistics(
-    ensemble: Ensemble,
-    points: FloatArray,
-    names: list[str],
-    order: int,
-    link: Link | None,
-    rng: np.random.Generator,
-    progress: bool,
-) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """For each quantity its statistics (5, p) and probability of being positive (p,)."""
-    step = max(1, TILE_ENTRIES // ensemble.size)
-    tiles = [points[start : start + step] for start in range(0, len(points), step)]
-    parts = []
-    for i, tile in enumerate(tiles):
-        label = f"surface {i + 1}/{len(tiles)}"
-        parts.append(_of_tile(ensemble, tile, names, order, link, rng, label, progress))
-    return {
-        name: tuple(np.concatenate([part[name][i] for part in parts], axis=-1) for i in (0, 1))
-        for name in names
-    }
+    ensemble: Ensemble, grid: Cells, recipe: Recipe, rng: np.random.Generator, progress: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Statistics (names, 5, ..) and probability of being positive (names, ..) on the cells.
+
+    Piece by piece, all draws at once.
+    """
+    lattice = Lattice.of(grid)
+    pieces = lattice.pieces(lattice.whole, TILE_ENTRIES // ensemble.size)
+    streams = rng.spawn(len(ensemble.thetas)) if ensemble.closed_form else []
+    statistics = np.full((len(recipe.names), len(STATISTICS), *grid.shape), np.nan)
+    positive = np.full((len(recipe.names), *grid.shape), np.nan)
+    for i, piece in enumerate(pieces):
+        label, cells = f"surface {i + 1}/{len(pieces)}", lattice.cut(piece)
+        if ensemble.closed_form:
+
+            def one(f: Conditional, stream: np.random.Generator, cells: Cut = cells) -> Part:
+                return recipe.of_conditional(f, cells, stream)
+
+            parts = list(ensemble.each(one, streams, label, progress))
+        else:
+            points = np.concatenate(cells.points)[:, None]
+            jets = ensemble.draw_groups(points, recipe.order, rng, label, progress)
+            parts = [recipe.of_draws(jets[:, :, 0])]
+        found = recipe.statistics(parts)
+        statistics[:, :, *piece.slices] = on_cells(found[0], cells, piece)
+        positive[:, *piece.slices] = on_cells(found[1], cells, piece)
+    return statistics, positive
 
 
-def _of_tile(
-    ensemble: Ensemble,
-    points: FloatArray,
-    names: list[str],
-    order: int,
-    link: Link | None,
-    rng: np.random.Generator,
-    label: str,
-    progress: bool,
-) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """The same for a tile of points, all draws at once."""
-    d = points.shape[1]
-    of = quantities(d)
-    if not ensemble.closed_form:
-        draws = ensemble.draw_groups(points[:, None], order, rng, label, progress)[:, :, 0]
-        if link is not None:
-            draws = jet.unlink(draws, link, d)
-        return {name: _of_draws(name, of[name].of(draws), link) for name in names}
-    linear = [name for name in names if name in LINEAR and link is None]
-    drawn = [name for name in names if name not in linear]
-    d = points.shape[1]
-    rows = linear_rows(linear, order, d)
-
-    def one(f: Conditional, stream: np.random.Generator) -> tuple[FloatArray, ...]:
-        mean, covariance = f.groups(points[:, None, :], order)
-        values = np.empty((0, ensemble.repeats, len(points)))
-        if drawn:
-            draws = draw_normal(mean, covariance, ensemble.repeats, stream)
-            if link is not None:
-                draws = jet.unlink(draws, link, d)
-            values = np.stack([of[name].of(draws) for name in drawn])
-        if not linear:
-            return (values,)
-        variance = np.einsum("la,pab,lb->lp", rows, covariance, rows, optimize=True)
-        return values, rows @ mean.T, np.sqrt(np.maximum(variance, 0.0))
-
-    results = list(zip(*ensemble.map(one, rng, label, progress), strict=True))
-    values = np.concatenate(results[0], axis=1)
-    out = {name: _of_draws(name, values[i], link) for i, name in enumerate(drawn)}
-    if linear:
-        means, sds = np.stack(results[1]), np.stack(results[2])
-        moments, quantiles = mixture.moments(means, sds), mixture.quantiles(means, sds, LEVELS)
-        positive = mixture.probability_positive(means, sds)
-        statistics = np.concatenate([np.stack(moments), quantiles])
-        out |= {name: (statistics[:, i], positive[i]) for i, name in enumerate(linear)}
-    return out
-
-
-def _of_draws(name: str, draws: FloatArray, link: Link | None) -> tuple[FloatArray, FloatArray]:
-    """Statistics (5, p) and probability of being positive (p,) of draws (S, p)."""
-    if name == "gradient_direction":
-        resultant = np.exp(1j * draws).mean(axis=0)
-        # Mardia and Jupp (2000), sec. 2.3: circular standard deviation.
-        spread = np.sqrt(-2 * np.log(np.abs(resultant)))
-        nothing = np.full((3, draws.shape[1]), np.nan)
-        statistics = np.concatenate([[np.angle(resultant), spread], nothing])
-        return np.degrees(statistics), np.full(draws.shape[1], np.nan)
-    moments = np.stack([draws.mean(axis=0), draws.std(axis=0)])
-    if link == "log":
-        moments[:] = np.nan
-    return np.concatenate([moments, np.quantile(draws, LEVELS, axis=0)]), (draws > 0).mean(axis=0)
+def on_cells(values: FloatArray, cells: Cut, window: Window) -> FloatArray:
+    """Values (..., p) of a window's inside cells in its shape, NaN elsewhere."""
+    out = np.full((*values.shape[:-1], int(np.prod(window.shape))), np.nan)
+    out[..., cells.places] = values
+    return out.reshape(*values.shape[:-1], *window.shape)
 
 
 def _of_sign(
     name: str, grid: Cells, positive: FloatArray, rule: str, alpha: float, band: Band | None
 ) -> dict[str, tuple]:
     """Variables that say which sign a quantity has; with a band, the band and its sign."""
-    sign = decision.significance(positive, rule, alpha) if band is None else band.sign
-    stated = {} if band is None else {"critical_value": band.critical_value}
+    if band is None:
+        stated = {}
+        sign = decision.significance(positive[grid.inside], rule, alpha)
+    else:
+        stated, sign = {"critical_value": band.critical_value}, band.sign
     variables = {
-        f"{name}_p_positive": (grid.dims, grid.fill(positive)),
+        f"{name}_p_positive": (grid.dims, positive),
         f"{name}_significant": (grid.dims, grid.fill(sign.astype(float)), stated),
     }
     if band is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from math import factorial, sqrt
+from math import comb, factorial, sqrt
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Trend:
     def __post_init__(self) -> None:
         if self.name not in DEGREES:
             raise ValueError(f"`trend` must be one of {', '.join(DEGREES)}; got {self.name!r}.")
+
+    def size(self, dimension: int) -> int:
+        """Number of basis functions of that many coordinates."""
+        return comb(dimension + DEGREES[self.name], dimension)
 
     def jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the basis functions at `points` (p, d), shape (p, c, k)."""

@@ -43,7 +43,6 @@ def run(
     out: options.Out = Path("out"),
     report: options.Report = False,
     table: options.Format = "gpkg",
-    cog: options.Cog = False,
     refit: options.Refit = False,
     seed: options.Seed = 1,
     quiet: options.Quiet = False,
@@ -101,7 +100,6 @@ def run(
         samples=samples,
         report=about | {"date": datetime.date.today()} if report else None,
         table=choices.table_ending(table),
-        cog=cog,
         seed=seed,
     )
     out.mkdir(parents=True, exist_ok=True)

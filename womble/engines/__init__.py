@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.spatial_data import SpatialData
 from womble.trend import Trend
+
+if TYPE_CHECKING:
+    from womble.engines.spectral_choice import Elsewhere
 
 # Beyond this a Cholesky factor per posterior draw takes minutes to hours in all.
 DENSE_LIMIT = 2000
@@ -29,6 +33,7 @@ def choose_engine(
     data: SpatialData,
     anisotropic: bool = False,
     plausible: Callable[[Engine], Sequence[Theta]] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[Engine, str]:
     """The engine asked for and a sentence that says which and why.
 
@@ -42,15 +47,17 @@ def choose_engine(
         From an engine with a likelihood of part of the data, to hyperparameters, in scaled units,
         that span those that are plausible: the spectral engine, which needs it, fits its band to
         them.
+    elsewhere : Elsewhere, optional
+        All of the data, where `data` holds a sample of them.
 
     Raises
     ------
     ValueError
         If the name is unknown, an anisotropic field has no plane, or the spectral engine cannot
-        have these data or an anisotropic field.
+        have these data or an anisotropic field, or the dense engine does not have all of them.
     """
     slopes = None if data.slopes is None else data.slopes.scaled(data.scaling)
-    n = len(data.values) + (0 if slopes is None else len(slopes.values))
+    n = data.count + (0 if slopes is None else len(slopes.values))
     if name not in NAMES:
         raise ValueError(f"`engine` must be one of {', '.join(map(repr, NAMES))}; got {name!r}.")
     scaling = data.scaling
@@ -62,6 +69,12 @@ def choose_engine(
         )
     _require_known_likelihood(data, anisotropic)
     if name == "dense" or (name == "auto" and n <= DENSE_LIMIT):
+        if len(data.values) < data.count:
+            raise ValueError(
+                f"the dense engine needs all data in memory; these are {data.count} rows that stay "
+                "where they are. Use engine='spectral', or read a subset of at most some "
+                f"{DENSE_LIMIT} rows."
+            )
         reason = "as asked" if name == "dense" else f"n = {n} is at most {DENSE_LIMIT}"
         if slopes is not None:
             reason += f"; {len(slopes.values)} of them are slopes"
@@ -81,7 +94,9 @@ def choose_engine(
     from womble.engines.spectral_choice import spectral_engine
 
     reason = "as asked" if name == "spectral" else f"n = {n} is more than {DENSE_LIMIT}"
-    engine, described = spectral_engine(kernel, trend, coords, values, plausible)
+    engine, described = spectral_engine(
+        kernel, trend, coords, values, plausible, covariate_terms(data), data.weights, elsewhere
+    )
     return engine, f"spectral ({described}): {reason}"
 
 
@@ -103,10 +118,8 @@ def _require_plain(data: SpatialData, anisotropic: bool, n: int) -> None:
     """Refuse what the spectral engine does not have."""
     asked = {
         "anisotropic=True": anisotropic,
-        "covariates": data.covariates is not None,
         "gradient_data": data.slopes is not None,
         "measurement_sd": data.measurement_sd is not None,
-        "weights": data.weights is not None,
     }
     for what, is_asked in asked.items():
         if is_asked:

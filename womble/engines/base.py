@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -34,6 +34,11 @@ def has_trend(target: Target) -> bool:
 def has_covariates(target: Target) -> bool:
     """Whether x' g is part of a target; without it covariates are at their means."""
     return target in ("total", "covariates")
+
+
+def parameters(made: Any) -> dict[str, Any]:
+    """The fields of a dataclass without what it has worked out of them since."""
+    return {field.name: getattr(made, field.name) for field in fields(made)}
 
 
 class Path(Protocol):

@@ -20,6 +20,7 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.engines.dense import DenseEngine
+from womble.engines.observations import CovariateTerms
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import Trend
@@ -55,7 +56,12 @@ class Blocks:
 
 
 def independent_blocks(
-    kernel: Kernel, trend: Trend, coords: FloatArray, values: FloatArray
+    kernel: Kernel,
+    trend: Trend,
+    coords: FloatArray,
+    values: FloatArray,
+    covariates: CovariateTerms | None = None,
+    weights: FloatArray | None = None,
 ) -> Blocks:
     """Blocks of the data, always the same for the same data.
 
@@ -63,10 +69,19 @@ def independent_blocks(
     ----------
     coords, values : array, shape (n, d) and (n,)
         Scaled.
+    covariates : CovariateTerms, optional
+    weights : array, shape (n,), optional
+        Number of measurements behind each value.
     """
     rng = np.random.default_rng(0)
-    kept = [_kept(coords[part], rng, part) for part in _halved(coords, np.arange(len(coords)))]
-    return Blocks(tuple(DenseEngine(kernel, trend, coords[i], values[i]) for i in kept))
+
+    def engine(i: np.ndarray) -> DenseEngine:
+        terms = None if covariates is None else covariates.at(i)
+        m = None if weights is None else weights[i]
+        return DenseEngine(kernel, trend, coords[i], values[i], covariates=terms, weights=m)
+
+    parts = _halved(coords, np.arange(len(coords)))
+    return Blocks(tuple(engine(_kept(coords[part], rng, part)) for part in parts))
 
 
 def _halved(coords: FloatArray, rows: np.ndarray, times: int = HALVINGS) -> list[np.ndarray]:

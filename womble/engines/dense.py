@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from threading import local
-from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
@@ -43,10 +42,6 @@ class DenseEngine(Observations):
     @cached_property
     def _closed_forms(self) -> list[ExponentialPolynomials | None]:
         return [kernel.exponential_polynomials(RADIALS) for kernel in self.kernel.components]
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is sent to other processes: all but the workspace, which is a thread's own."""
-        return {name: x for name, x in self.__dict__.items() if name != "_workspace"}
 
     @cached_property
     def _workspace(self) -> local:

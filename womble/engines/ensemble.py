@@ -78,8 +78,18 @@ class Ensemble:
         progress: bool,
     ) -> Iterator[Result]:
         """`function` of each draw's Conditional, in order, on all cores; see `over`."""
-        yield from self.over(
-            lambda t, stream: function(self.condition(t), stream), rng, label, progress
+        yield from self.each(function, rng.spawn(len(self.thetas)), label, progress)
+
+    def each(
+        self,
+        function: Callable[[Conditional, np.random.Generator], Result],
+        streams: Sequence[np.random.Generator],
+        label: str,
+        progress: bool,
+    ) -> Iterator[Result]:
+        """`map` with the streams of the draws given."""
+        yield from self._each_theta(
+            lambda t, stream: function(self.condition(t), stream), streams, label, progress
         )
 
     def over(
@@ -94,8 +104,15 @@ class Ensemble:
         Every draw has a stream of random numbers of its own, so that results do not depend on the
         number of cores. A bounded number of results waits in memory.
         """
-        streams = rng.spawn(len(self.thetas))
+        yield from self._each_theta(function, rng.spawn(len(self.thetas)), label, progress)
 
+    def _each_theta(
+        self,
+        function: Callable[[Theta, np.random.Generator], Result],
+        streams: Sequence[np.random.Generator],
+        label: str,
+        progress: bool,
+    ) -> Iterator[Result]:
         def one(index: int) -> Result:
             return function(self.thetas[index], streams[index])
 
@@ -169,18 +186,27 @@ def draw_normal(
 ) -> FloatArray:
     """Draws from a batch of normals: (..., k), (..., k, k) -> (count, ..., k).
 
+    See `correlated`.
+    """
+    return correlated(mean, covariance, rng.standard_normal((count, *mean.shape)))
+
+
+def correlated(mean: FloatArray, covariance: FloatArray, noise: FloatArray) -> FloatArray:
+    """What standard normal `noise` (count, ..., k) is among normals (..., k), (..., k, k).
+
     Components are put on a common scale first, as a value and its second derivatives may differ
     by many orders of magnitude.
     """
     sd = np.sqrt(np.maximum(np.diagonal(covariance, axis1=-2, axis2=-1), 0.0))
     scale = np.where(sd > 0, sd, 1.0)
     correlation = covariance / (scale[..., :, None] * scale[..., None, :])
-    noise = rng.standard_normal((count, *mean.shape))
     return mean + scale * np.einsum("...ij,n...j->n...i", _root(correlation), noise)
 
 
 def _root(correlation: FloatArray) -> FloatArray:
-    """A with A A' = correlation, for a batch that may be singular to rounding.
+    """A with A A' = correlation, for a batch (..., k, k) of which some may be singular to rounding.
+
+    Of each by itself, so that it does not depend on the others.
 
     Raises
     ------
@@ -190,6 +216,9 @@ def _root(correlation: FloatArray) -> FloatArray:
     try:
         return np.linalg.cholesky(correlation)
     except np.linalg.LinAlgError:
+        if correlation.ndim > 2:
+            roots = [_root(one) for one in correlation.reshape(-1, *correlation.shape[-2:])]
+            return np.reshape(roots, correlation.shape)
         values, vectors = np.linalg.eigh(correlation)
     # A difference V - A'A of numbers up to 1e8 times larger carries errors of about 1e-8.
     if values.min() < -1e-6:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from womble.engines.approximation import (
     precision_factor,
 )
 from womble.engines.band import Band
-from womble.engines.base import Target
+from womble.engines.base import Target, parameters
 from womble.engines.cavity import cavities
 from womble.engines.evidence import gradient_by_weights
 from womble.engines.latent_field import LatentConditional
@@ -60,6 +61,10 @@ class LatentEngine:
         return Observations(
             self.kernel, self.trend, self.coords, nothing, covariates=self.covariates
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @cached_property
     def features(self) -> FloatArray:

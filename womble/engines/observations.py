@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.engines.base import Target, has_covariates, has_trend
+from womble.engines.base import Target, has_covariates, has_trend, parameters
 from womble.engines.noise import Noise
 from womble.kernels import Kernel
 from womble.slopes import Slopes
@@ -33,13 +33,14 @@ class CovariateTerms:
 
     Parameters
     ----------
-    design : array, shape (n, q)
-        Standardised covariates at the data: 0 is a number's mean or the first category.
+    design : array, shape (n, q), or None
+        Standardised covariates at the data: 0 is a number's mean or the first category. None where
+        the data are not at hand.
     fields : tuple of q Field or None
         The columns as functions of location; None for a category, and where nothing is known.
     """
 
-    design: FloatArray
+    design: FloatArray | None
     fields: tuple[Field | None, ...]
 
     def at(self, chosen: npt.NDArray[np.intp] | slice) -> CovariateTerms:
@@ -53,6 +54,32 @@ class CovariateTerms:
             if field is not None:
                 out[..., k] = field.jets(points, order)
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What a target has of trend and covariates, as functions of location.
+
+    Parameters
+    ----------
+    trend : Trend
+    covariates : CovariateTerms or None
+    target : {"surface", "process", "total", "covariates"}
+    """
+
+    trend: Trend
+    covariates: CovariateTerms | None
+    target: Target
+
+    def jets(self, points: FloatArray, order: int) -> FloatArray:
+        """Jets of each basis function, 0 for those that the target lacks, shape (p, c, k)."""
+        terms = self.trend.jets(points, order) * has_trend(self.target)
+        if self.covariates is None:
+            return terms
+        known = np.zeros((*terms.shape[:2], len(self.covariates.fields)))
+        if has_covariates(self.target):
+            known = self.covariates.jets(points, order)
+        return np.concatenate([terms, known], axis=2)
 
 
 @dataclass(frozen=True)
@@ -85,6 +112,10 @@ class Observations:
     slopes: Slopes | None = None
     covariates: CovariateTerms | None = None
     weights: FloatArray | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @cached_property
     def noise(self) -> Noise:
@@ -133,10 +164,4 @@ class Observations:
 
     def terms(self, points: FloatArray, order: int, target: Target) -> FloatArray:
         """Jets of what a target has of `trend_basis` away from the data, shape (p, c, k)."""
-        terms = self.trend.jets(points, order) * has_trend(target)
-        if self.covariates is None:
-            return COEFFICIENT_SD * terms
-        known = np.zeros((*terms.shape[:2], len(self.covariates.fields)))
-        if has_covariates(target):
-            known = self.covariates.jets(points, order)
-        return COEFFICIENT_SD * np.concatenate([terms, known], axis=2)
+        return COEFFICIENT_SD * Terms(self.trend, self.covariates, target).jets(points, order)

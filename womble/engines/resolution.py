@@ -8,7 +8,9 @@ for each plausible theta,
 
 that is, data tell next to nothing of the waves left out, and these are little of the field. The
 first is the stronger with many data: a captured variance of 0.99999 alone can still shift the mean
-of a second derivative by a tenth of its sd.
+of a second derivative by a tenth of its sd. A value that is the mean of m measurements counts m
+times in the density, and :math:`m \mathrm{Var}(\text{tail}) \le 10^{-2} \tau^2` is asked for as
+well: the tail's part in its noise may then be divided by m with the rest.
 """
 
 from __future__ import annotations
@@ -34,11 +36,16 @@ ROOM = 0.2
 # What data may say of a wave left out, and the variance that all of these may have.
 LEAST_SIGNAL = 5e-4
 LEAST_VARIANCE = 1e-4
+# What the tail may have of the noise of a mean of several measurements.
+LEAST_SHARE = 1e-2
 # Frequencies in the disc at most (half of the lattice): paths then hold 4 MB, and a product with
 # the data's density takes 0.1 s.
 MOST_FREQUENCIES = 125_000
-# Data in a cell, on average, of the histogram that finds where they are densest.
+# Data in a cell, on average, of the histogram that finds where they are densest; in a sample also
+# finer ones, less so many standard errors as the fullest of many equal cells is above the others.
 PER_CELL = 200
+SAMPLED_PER_CELL = (200, 50, 12)
+SURE = 3.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,13 @@ class Resolution:
     signal: float
 
 
-def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: float) -> Resolution:
+def resolve(
+    kernel: Kernel,
+    thetas: Sequence[Theta],
+    box: FloatArray,
+    density: float,
+    heaviest: float = 1.0,
+) -> Resolution:
     """The band for plausible hyperparameters.
 
     Parameters
@@ -75,11 +88,13 @@ def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: f
         Corners of the box of the data, in scaled coordinates.
     density : float
         Data per unit of area where they are densest.
+    heaviest : float
+        Most measurements that a value is the mean of.
 
     Raises
     ------
     ValueError
-        If there is no noise.
+        If there is no noise, or too little for means of so many measurements.
     """
     if min(theta.noise_sd for theta in thetas) <= 0:
         raise ValueError(
@@ -100,13 +115,21 @@ def resolve(kernel: Kernel, thetas: Sequence[Theta], box: FloatArray, density: f
         )
     )
     most = _affordable(period)
-    radius = min(max(_radius(kernel, theta, d, density) for theta in thetas), most)
+    wanted = max(_radius(kernel, theta, d, density, heaviest) for theta in thetas)
+    radius = min(wanted, most)
+    shares = [heaviest * tail_share(kernel, theta, d, radius) for theta in thetas]
+    if heaviest > 1 and max(shares) > 2 * LEAST_SHARE:
+        raise ValueError(
+            f"the spectral engine cannot have values that are means of {heaviest:g} measurements "
+            "with so little noise: it would need too many waves. Cap `weights`, or use "
+            "engine='dense'."
+        )
     disc = Disc((low + high) / 2, period, radius)
     captured = [
         min(captured_share(kernel, disc, theta, k) for theta in thetas) for k in range(order + 1)
     ]
-    signal = max(_signal(kernel, theta, d, density, radius) for theta in thetas)
-    return Resolution(disc, domain, tuple(captured), signal)
+    told = max(signal(kernel, theta, d, density, radius) for theta in thetas)
+    return Resolution(disc, domain, tuple(captured), told)
 
 
 def captured_share(kernel: Kernel, disc: Disc, theta: Theta, order: int) -> float:
@@ -131,14 +154,22 @@ def _affordable(period: FloatArray) -> float:
     return float(volume / 2 if d == 1 else np.sqrt(volume / np.pi))
 
 
-def _signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
-    """density S(radius) / tau^2, S of all components together."""
+def signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
+    """What data say of waves at a radius: density S / tau^2, S of all components together."""
     at = np.array(radius)
     S = sum(fourier.density(part, scale, at, d) for part, scale in parts(kernel, theta.scales))
     return float(density / theta.noise_sd**2 * S)
 
 
-def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
+def tail_share(kernel: Kernel, theta: Theta, d: int, radius: float) -> float:
+    """Variance of the waves beyond a radius, over that of the noise of one measurement."""
+    return sum(
+        scale.amplitude**2 * float(part.spectral_moment(radius * scale.lengthscale, d, 0))
+        for part, scale in parts(kernel, theta.scales)
+    ) / (theta.noise_sd**2)
+
+
+def _radius(kernel: Kernel, theta: Theta, d: int, density: float, heaviest: float) -> float:
     """Where the spectrum has fallen far enough at `theta`."""
     # Where each component has lost as much, so has their sum.
     by_variance = max(
@@ -147,9 +178,12 @@ def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
     )
 
     def excess(log_radius: float) -> float:
-        signal = _signal(kernel, theta, d, density, np.exp(log_radius))
+        told = signal(kernel, theta, d, density, np.exp(log_radius)) / LEAST_SIGNAL
+        if heaviest > 1:
+            share = heaviest * tail_share(kernel, theta, d, np.exp(log_radius))
+            told = max(told, share / LEAST_SHARE)
         # A squared exponential's spectrum may be 0 in double precision.
-        return np.log(max(signal, 1e-300)) - np.log(LEAST_SIGNAL)
+        return np.log(max(told, 1e-300))
 
     start = np.log(by_variance)
     if excess(start) <= 0:
@@ -157,11 +191,34 @@ def _radius(kernel: Kernel, theta: Theta, d: int, density: float) -> float:
     return float(np.exp(brentq(excess, start, start + np.log(1e6), xtol=1e-3)))
 
 
-def peak_density(coords: FloatArray) -> float:
-    """Data per unit of area in the densest cell of a coarse histogram of `coords` (n, d)."""
+def peak_density(
+    coords: FloatArray, count: int | None = None, weights: FloatArray | None = None
+) -> float:
+    """Data per unit of area where they are densest, by a coarse histogram.
+
+    Of a sample histograms of several widths: the finer ones see smaller clusters, and count for as
+    much as a cell surely holds, lest the chances of a sample pass for a cluster.
+
+    Parameters
+    ----------
+    coords : array, shape (n, d)
+        All data, or a sample of them.
+    count : int, optional
+        Number of data, if these are a sample.
+    weights : array, shape (n,), optional
+        How often each of the data counts.
+    """
+    n = len(coords)
+    if count is None or count == n:
+        return _densest(coords, PER_CELL, 0.0, weights)
+    return count / n * max(_densest(coords, size, SURE, weights) for size in SAMPLED_PER_CELL)
+
+
+def _densest(coords: FloatArray, per_cell: float, sure: float, weights: FloatArray | None) -> float:
+    """Data per unit of area in the fullest cell, less `sure` standard errors of its count."""
     n, d = coords.shape
     low, sides = coords.min(axis=0), np.ptp(coords, axis=0)
-    cells = np.maximum(1, np.floor(sides / (np.prod(sides) * PER_CELL / n) ** (1 / d))).astype(int)
+    cells = np.maximum(1, np.floor(sides / (np.prod(sides) * per_cell / n) ** (1 / d))).astype(int)
     index = np.minimum(((coords - low) / sides * cells).astype(int), cells - 1)
-    counts = np.bincount(np.ravel_multi_index(tuple(index.T), cells))
-    return float(counts.max() * np.prod(cells) / np.prod(sides))
+    most = np.bincount(np.ravel_multi_index(tuple(index.T), cells), weights).max()
+    return float((most - sure * np.sqrt(most)) * np.prod(cells) / np.prod(sides))

@@ -11,9 +11,10 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
-from womble.engines.base import Target
+from womble.engines.base import Target, has_process
 from womble.engines.disc import DiscPrior, wave_jets
 from womble.engines.fourier import Tail, Torus, derivative_factors
+from womble.engines.observations import Terms
 from womble.engines.precision import Precision
 from womble.functional import Functional
 from womble.trend import Trend
@@ -32,14 +33,14 @@ BLOCK_ENTRIES = 2_000_000
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A function of location: a trend, a Fourier series on the band, and perhaps its tail.
+    """A function of location: trend and covariates, a Fourier series on the band, perhaps a tail.
 
     Attributes
     ----------
     torus : Torus
     coefficients : complex array, shape (2 m + 1, ...)
         Hermitian.
-    trend : Trend
+    trend : Trend or Terms
     trend_weights : array, shape (k,)
     tails : tuple of Tail
         Of the kernel's components; none for means.
@@ -47,7 +48,7 @@ class Series:
 
     torus: Torus
     coefficients: np.ndarray
-    trend: Trend
+    trend: Trend | Terms
     trend_weights: FloatArray
     tails: tuple[Tail, ...]
 
@@ -64,6 +65,10 @@ class Series:
                 out[tile] += tail.jets(points[tile], order)
         return out
 
+    def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
+        """See `Path.at_sites`."""
+        return self.jets(points, 0)[:, 0] + design @ self.trend_weights[-design.shape[1] :]
+
 
 @dataclass(frozen=True, eq=False)
 class SpectralConditional:
@@ -76,7 +81,7 @@ class SpectralConditional:
         Of the weights, in units of their prior sds.
     priors : tuple of DiscPrior
         Of the kernel's components.
-    target : {"surface", "process"}
+    target : {"surface", "process", "total", "covariates"}
     """
 
     engine: SpectralEngine
@@ -103,10 +108,40 @@ class SpectralConditional:
     def series(self, weights: FloatArray, tails: tuple[Tail, ...] = ()) -> Series:
         """The function with these weights (k + 2 K,) of trend and waves."""
         stats = self.engine.statistics
-        k = stats.trend_size
-        trend = weights[:k] if self.target == "surface" else np.zeros(k)
-        disc = stats.disc
-        return Series(disc.torus, disc.unpack(weights[k:]), stats.trend, trend, tails)
+        k, disc = stats.trend_size, stats.disc
+        waves = weights[k:] * has_process(self.target)
+        return Series(disc.torus, disc.unpack(waves), self._terms, weights[:k], tails)
+
+    @cached_property
+    def _terms(self) -> Terms:
+        """What the target has of trend and covariates."""
+        return Terms(self.engine.statistics.trend, self.engine.covariates, self.target)
+
+    def at_sites(
+        self, points: FloatArray, design: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.at_sites`."""
+        stats, mean, variance = self.engine.statistics, np.empty(len(points)), np.empty(len(points))
+        step = max(1, BLOCK_ENTRIES // max(len(self.precision.sds), 2 * TAIL_WAVES))
+        for start in range(0, len(points), step):
+            b = slice(start, start + step)
+            basis = stats.trend.jets(points[b], 0)[:, 0]
+            if design is not None:
+                basis = np.concatenate([basis, design[b]], axis=1)
+            rows = np.concatenate([basis, stats.disc.jets(points[b], 0)[:, 0]], axis=1)
+            mean[b] = rows @ self.weights
+            rows *= self.precision.sds
+            variance[b] = self._covariance(rows[:, None])[:, 0, 0]
+            variance[b] += np.sum(self._tail_features(points[b], 0)[:, 0] ** 2, axis=1)
+        return mean, variance
+
+    def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
+        """See `Conditional.coefficient_law`."""
+        k = self.engine.statistics.trend_size
+        unit = np.zeros((k, len(self.precision.sds)))
+        np.fill_diagonal(unit, 1.0)
+        covariance = self.precision.solve(unit)[:, :k]
+        return self.weights[:k] / self.precision.sds[:k], 0.5 * (covariance + covariance.T)
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
         """See `Conditional.mean`."""
@@ -150,11 +185,8 @@ class SpectralConditional:
 
     def _features(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of all features times their prior sds, shape (p, c, k + 2 K)."""
-        stats = self.engine.statistics
-        trend = stats.trend.jets(points, order)
-        if self.target == "process":
-            trend = np.zeros_like(trend)
-        out = np.concatenate([trend, stats.disc.jets(points, order)], axis=-1)
+        waves = self.engine.statistics.disc.jets(points, order) * has_process(self.target)
+        out = np.concatenate([self._terms.jets(points, order), waves], axis=-1)
         out *= self.precision.sds
         return out
 
@@ -180,7 +212,7 @@ class SpectralConditional:
         frequencies, factors = self._tail
         c = jet.size(points.shape[1], order)
         centre = self.engine.statistics.disc.centre
-        return wave_jets(points - centre, frequencies, factors[:c])
+        return wave_jets(points - centre, frequencies, factors[:c]) * has_process(self.target)
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> Series:
         """See `Conditional.path`: perturb and solve, or the factor where there is one.
@@ -195,4 +227,5 @@ class SpectralConditional:
             weights = precision.sds * x
         else:
             weights = self.weights + precision.sds * (unit @ precision.whitener)
-        return self.series(weights, tuple(prior.draw_tail(rng) for prior in self.priors))
+        tails = tuple(prior.draw_tail(rng) for prior in self.priors if has_process(self.target))
+        return self.series(weights, tails)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from scipy.linalg.lapack import dtrtri, dtrtrs
 from womble.arrays import FloatArray
 from womble.covariance import parts
 from womble.engines.approximation import BySites, Mode, find_mode, like_normal, no_mode
-from womble.engines.base import Target
+from womble.engines.base import Target, parameters
 from womble.engines.cavity import cavities
 from womble.engines.conditional import DenseConditional
 from womble.engines.dense import RADIALS, DenseEngine
@@ -48,6 +49,10 @@ class SitesEngine:
     coords: FloatArray
     likelihood: Likelihood
     covariates: CovariateTerms | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @cached_property
     def dense(self) -> DenseEngine:

@@ -1,11 +1,11 @@
 r"""The spectral engine: the Fourier series of the field *is* the model, for any number of data.
 
-.. math:: y = H b + \Phi c + e, \quad b \sim N(0, B), \quad c \sim N(0, D), \quad
+.. math:: y = H b + X g + \Phi c + e, \quad b, g \sim N(0, B), \quad c \sim N(0, D), \quad
           e \sim N(0, t), \quad t = \tau^2 + \mathrm{Var}(\text{tail})
 
-with D the spectrum on the band. What lies beyond the band enters the data as noise, and paths as a
-tail of random waves. With :math:`F = [H, \Phi]`, prior sds W of its weights and
-:math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
+with trend H, covariates X and D the spectrum on the band. What lies beyond the band enters the data
+as noise, and paths as a tail of random waves. With :math:`F = [H, X, \Phi]`, prior sds W of its
+weights and :math:`A = I + W F'F W / t`, everything needed of the data is in F'F, F'y, y'y and n.
 
 References
 ----------
@@ -18,15 +18,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
-from womble.engines.base import Target
+from womble.engines.base import Target, parameters
 from womble.engines.disc import Disc, DiscPrior
+from womble.engines.observations import CovariateTerms
 from womble.engines.precision import MOST_FACTORED, Precision
 from womble.engines.series import SpectralConditional
 from womble.engines.statistics import Statistics
@@ -46,6 +47,15 @@ class Likelihood(Protocol):
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         """See `Engine.log_likelihood`."""
         ...
+
+    def log_likelihood_value(self, theta: Theta) -> float:
+        """See `Engine.log_likelihood_value`."""
+        ...
+
+
+def in_one_factor(features: int) -> bool:
+    """Whether so many features are factored together, and paths need no noise in the data."""
+    return features <= DENSE_FEATURES
 
 
 class Spectrum(NamedTuple):
@@ -107,17 +117,29 @@ class SpectralEngine:
     domain : array, shape (2, d)
         Corners of the box, in scaled coordinates, in which the field can be asked for; beyond it
         the torus repeats.
-    coords : array, shape (n, d)
-        Scaled; paths draw noise at them.
+    coords : array, shape (n, d), or None
+        Scaled; paths draw noise at them. None where the data are not at hand: paths then take the
+        noise that the statistics have kept.
     blocks : Likelihood, optional
         What stands for the likelihood where there are too many features for a dense one.
+    covariates : CovariateTerms, optional
+        Without a design where the data are not at hand.
+    weights : array, shape (n,), optional
+        Number m of measurements behind each value. That the tail's variance is then divided by m
+        too errs by at most `resolution.LEAST_SHARE` of any value's noise.
     """
 
     kernel: Kernel
     statistics: Statistics
     domain: FloatArray
-    coords: FloatArray
+    coords: FloatArray | None
     blocks: Likelihood | None = None
+    covariates: CovariateTerms | None = None
+    weights: FloatArray | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
 
     @property
     def band(self) -> dict[str, list]:
@@ -133,7 +155,12 @@ class SpectralEngine:
     @property
     def closed_form(self) -> bool:
         """Whether all features fit in one factor, so that moments need no paths."""
-        return self.statistics.size <= DENSE_FEATURES
+        return in_one_factor(self.statistics.size)
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """That of the features where they fit in one factor, or of the blocks."""
+        return self if self.closed_form else self.blocks
 
     @cached_property
     def gram(self) -> FloatArray:
@@ -191,6 +218,7 @@ class SpectralEngine:
         u = whitener.T @ (whitener @ Wr) / t
         rest = stats.squares - u @ Wr
         value = -0.5 * (rest / t + log_determinant + stats.count * np.log(2 * np.pi * t))
+        value += 0.5 * stats.log_weights
         variance = np.einsum("ij,ij->j", whitener, whitener)  # diagonal of A^-1
         by_log = 0.5 * (u**2 - 1 + variance)[stats.trend_size :].reshape(-1, 2).sum(axis=1)
         trace = (stats.count - np.sum(1 - variance)) / t
@@ -210,12 +238,38 @@ class SpectralEngine:
         )
         return SpectralConditional(self, precision, priors, target)
 
+    @property
+    def most_paths(self) -> int | None:
+        """Number of paths that can be drawn together; None where there is no limit."""
+        return None if self.coords is not None or self.closed_form else len(self.statistics.noise)
+
     def noise(self, rng: np.random.Generator) -> FloatArray:
-        """F'z for unit normal noise z in the data, shape (k + 2 K,)."""
+        """F'z for unit normal noise z in the data, shape (k + 2 K,).
+
+        Of data that are not at hand a vector that was kept, which the number of `rng` among its
+        siblings chooses: no two of up to `most_paths` paths that are drawn together share one.
+        """
         stats = self.statistics
+        if self.coords is None:
+            return stats.noise[spawned_number(rng) % len(stats.noise)]
         total = np.zeros(stats.size)
         for rows in chunks(len(self.coords)):
             part = self.coords[rows]
+            basis = stats.trend.jets(part, 0)[:, 0]
+            if self.covariates is not None:
+                basis = np.concatenate([basis, self.covariates.design[rows]], axis=1)
             z = rng.standard_normal((1, len(part)))
-            total += feature_sums(stats.disc, stats.trend, part, z, NOISE_PRECISION)[0]
+            if self.weights is not None:
+                z *= np.sqrt(self.weights[rows])
+            total += feature_sums(stats.disc, basis, part, z, NOISE_PRECISION)[0]
         return total
+
+
+def spawned_number(rng: np.random.Generator) -> int:
+    """Which child of its parents a stream is.
+
+    Draws of hyperparameters have streams spawned one after another, and so have the paths of each
+    draw: the sum of the last two spawn keys counts up over the paths of an ensemble, be there one
+    a draw, or many of a single draw.
+    """
+    return sum(rng.bit_generator.seed_seq.spawn_key[-2:])

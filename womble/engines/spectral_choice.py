@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from womble.arrays import FloatArray
 from womble.engines.base import Engine
 from womble.engines.blocks import independent_blocks
 from womble.engines.disc import Disc
+from womble.engines.observations import CovariateTerms
 from womble.engines.resolution import LEAST_SIGNAL, Resolution, peak_density, resolve
 from womble.engines.spectral import SpectralEngine
 from womble.engines.statistics import Statistics
@@ -22,21 +23,49 @@ from womble.warn import warn
 ORDERS = ("value", "gradient", "Hessian")
 
 
+class Elsewhere(Protocol):
+    """Data that are not at hand, of which the engine has a sample.
+
+    Attributes
+    ----------
+    count : int
+        Number of rows.
+    box : array, shape (2, d)
+        Lowest and highest corner of all rows, scaled.
+    """
+
+    count: int
+    box: FloatArray
+
+    def statistics(self, disc: Disc) -> Statistics:
+        """The sums over all rows."""
+        ...
+
+
 def spectral_engine(
     kernel: Kernel,
     trend: Trend,
     coords: FloatArray,
     values: FloatArray,
     plausible: Callable[[Engine], Sequence[Theta]],
+    covariates: CovariateTerms | None = None,
+    weights: FloatArray | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[SpectralEngine, str]:
     """The engine, and its band and likelihood in words.
 
     Parameters
     ----------
     coords, values : array, shape (n, d) and (n,)
-        Scaled.
+        Scaled: the data, or a sample of them.
     plausible : function
         See `womble.engines.choose_engine`.
+    covariates : CovariateTerms, optional
+        Of these rows.
+    weights : array, shape (n,), optional
+        Number of measurements behind each of these values.
+    elsewhere : Elsewhere, optional
+        All of the data, where `coords` and `values` are a sample.
 
     Raises
     ------
@@ -53,9 +82,14 @@ def spectral_engine(
             f"the spectral engine takes data on a line or in the plane; these have "
             f"{coords.shape[1]} coordinates. Use engine='dense' on at most some thousand data."
         )
-    blocks = independent_blocks(kernel, trend, coords, values)
+    blocks = independent_blocks(kernel, trend, coords, values, covariates, weights)
     box = np.stack([coords.min(axis=0), coords.max(axis=0)])
-    found = resolve(kernel, plausible(blocks), box, peak_density(coords))
+    count = len(coords)
+    if elsewhere is not None:
+        box, count = elsewhere.box, elsewhere.count
+    heaviest = 1.0 if weights is None else float(weights.max())
+    density = peak_density(coords, count, weights)
+    found = resolve(kernel, plausible(blocks), box, density, heaviest)
     if found.signal > 2 * LEAST_SIGNAL:
         warn(
             f"the band is limited to {len(found.disc.numbers):,} frequencies; data still tell of "
@@ -63,24 +97,57 @@ def spectral_engine(
             "negligible), which are taken as noise: detail is smoothed away. Give a larger "
             "noise_sd, a smoother kernel or a lengthscale prior without very short ones."
         )
-    engine = SpectralEngine(
-        kernel, Statistics.of(found.disc, trend, coords, values), found.domain, coords, blocks
-    )
+    if elsewhere is not None:
+        statistics = elsewhere.statistics(found.disc)
+        engine = from_sums(kernel, statistics, found.domain, coords, values, covariates)
+        return engine, described(engine, found)
+    design = None if covariates is None else covariates.design
+    statistics = Statistics.of(found.disc, trend, coords, values, design=design, weights=weights)
+    engine = SpectralEngine(kernel, statistics, found.domain, coords, blocks, covariates, weights)
     return engine, described(engine, found)
 
 
 def again(
-    kernel: Kernel, trend: Trend, coords: FloatArray, values: FloatArray, band: Mapping[str, Any]
+    kernel: Kernel,
+    trend: Trend,
+    coords: FloatArray,
+    values: FloatArray,
+    band: Mapping[str, Any],
+    covariates: CovariateTerms | None = None,
+    weights: FloatArray | None = None,
 ) -> SpectralEngine:
     """The engine of a `SpectralEngine.band` that was kept, for the same data."""
     disc = Disc(np.array(band["centre"]), np.array(band["period"]), band["radius"])
+    design = None if covariates is None else covariates.design
     return SpectralEngine(
         kernel,
-        Statistics.of(disc, trend, coords, values),
+        Statistics.of(disc, trend, coords, values, design=design, weights=weights),
         np.array(band["domain"]),
         coords,
-        independent_blocks(kernel, trend, coords, values),
+        independent_blocks(kernel, trend, coords, values, covariates, weights),
+        covariates,
+        weights,
     )
+
+
+def from_sums(
+    kernel: Kernel,
+    statistics: Statistics,
+    domain: FloatArray,
+    coords: FloatArray,
+    values: FloatArray,
+    covariates: CovariateTerms | None = None,
+) -> SpectralEngine:
+    """The engine of data that are not at hand, with the likelihood of a sample where it needs one.
+
+    Parameters
+    ----------
+    coords, values, covariates
+        Of the sample, scaled.
+    """
+    blocks = independent_blocks(kernel, statistics.trend, coords, values, covariates)
+    known = None if covariates is None else CovariateTerms(None, covariates.fields)
+    return SpectralEngine(kernel, statistics, domain, None, blocks, known)
 
 
 def described(engine: SpectralEngine, found: Resolution) -> str:

@@ -1,23 +1,33 @@
 r"""What the spectral model needs to know of the data: sums over them, of any number of rows.
 
-With the features :math:`F = [H, \Phi]` of trend and field, the values y and S vectors z of unit
-normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on hyperparameters,
-and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves at the differences
-and sums of two frequencies: a table of twice the band's sides.
+With the features :math:`F = [H, X, \Phi]` of trend, covariates and field, the values y and S
+vectors z of unit normal noise, these are F'F, F'y, y'y, F'z and the number of rows. None depends on
+hyperparameters, and all add up over parts of the data. :math:`\Phi'\Phi` is made of sums of waves
+at the differences and sums of two frequencies: a table of twice the band's sides.
+
+A value that is the mean of m measurements has the noise of one over m: its row and its value are
+multiplied by :math:`m^{1/2}`, and so m counts in all of the sums.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from scipy.fft import irfftn, next_fast_len, rfftn
 
 from womble.arrays import FloatArray
 from womble.engines.disc import Disc
-from womble.engines.sums import NOISE_PRECISION, PRECISION, chunks, feature_sums, wave_sums
+from womble.engines.noise_streams import TOGETHER, NoiseStreams
+from womble.engines.sums import (
+    NOISE_PRECISION,
+    PRECISION,
+    FeatureSums,
+    chunks,
+    feature_sums,
+    wave_sums,
+)
 from womble.trend import Trend
 
 
@@ -34,11 +44,13 @@ class Statistics:
     table : complex array, shape (4 m + 1, ...)
         Sums of exp(-i w_k . s) for |k_i| <= 2 m_i.
     trend_rows : array, shape (k, k + 2 K)
-        H'F.
+        [H, X]'F.
     values : array, shape (k + 2 K,)
         F'y.
     squares : float
         y'y.
+    log_weights : float
+        Sum of log m: 0 for single measurements.
     noise : array, shape (S, k + 2 K)
         F'z for S independent vectors of unit noise: what paths need of data that are no longer
         at hand. S is 0 where the data are kept, as paths then draw noise of their own.
@@ -51,6 +63,7 @@ class Statistics:
     trend_rows: FloatArray
     values: FloatArray
     squares: float
+    log_weights: float
     noise: FloatArray
 
     @classmethod
@@ -60,7 +73,11 @@ class Statistics:
         trend: Trend,
         coords: FloatArray,
         values: FloatArray,
-        noise: FloatArray | None = None,
+        *,
+        design: FloatArray | None = None,
+        weights: FloatArray | None = None,
+        noise: NoiseStreams | None = None,
+        rows: np.ndarray | None = None,
     ) -> Statistics:
         """The sums over rows.
 
@@ -72,38 +89,75 @@ class Statistics:
             Scaled, inside the torus.
         values : array, shape (n,)
             Scaled.
-        noise : array, shape (S, n), optional
-            Unit normal numbers.
+        design : array, shape (n, q), optional
+            Standardised covariates.
+        weights : array, shape (n,), optional
+            Number m of measurements behind each value.
+        noise : NoiseStreams, optional
+        rows : int array, shape (n,), optional
+            Numbers of the rows, ascending, that noise goes by; by default from 0.
         """
-        if noise is None:
-            noise = np.empty((0, len(coords)))
-        parts = (
-            cls._of_chunk(disc, trend, coords[rows], values[rows], noise[:, rows])
-            for rows in chunks(len(coords))
-        )
-        total = next(parts)
-        for part in parts:
-            total = total.merged(part)
-        return total
+        q = 0 if design is None else design.shape[1]
+        noise = NoiseStreams(0) if noise is None else noise
+        rows = np.arange(len(coords)) if rows is None else rows
+        nothing = cls.empty(disc, trend, q, noise.count)
+        return nothing.plus(coords, values, design, noise, rows, weights)
 
     @classmethod
-    def _of_chunk(
-        cls, disc: Disc, trend: Trend, coords: FloatArray, values: FloatArray, noise: FloatArray
+    def empty(cls, disc: Disc, trend: Trend, covariates: int, vectors: int) -> Statistics:
+        """Of no rows, with that many columns of covariates and vectors of noise."""
+        k = trend.size(len(disc.period)) + covariates
+        size = k + disc.size
+        table = np.zeros([4 * m + 1 for m in disc.torus.modes], dtype=complex)
+        noise = np.zeros((vectors, size))
+        return cls(disc, trend, 0, table, np.zeros((k, size)), np.zeros(size), 0.0, 0.0, noise)
+
+    def plus(
+        self,
+        coords: FloatArray,
+        values: FloatArray,
+        design: FloatArray | None,
+        noise: NoiseStreams,
+        rows: np.ndarray,
+        weights: FloatArray | None = None,
     ) -> Statistics:
-        modes = tuple(2 * m for m in disc.torus.modes)
-        ones = np.ones((1, len(coords)), dtype=complex)
-        H = trend.jets(coords, 0)[:, 0].T
-        sums = feature_sums(disc, trend, coords, np.concatenate([H, values[None]]), PRECISION)
-        return cls(
-            disc,
-            trend,
-            len(coords),
-            wave_sums(disc, coords, ones, modes, PRECISION)[0],
-            sums[:-1],
-            sums[-1],
-            float(values @ values),
-            feature_sums(disc, trend, coords, noise, NOISE_PRECISION),
+        """With more rows; the arrays of these sums become those of the result.
+
+        Parameters are those of `of`.
+        """
+        m = np.ones(len(coords)) if weights is None else weights
+        for c in chunks(len(coords)):
+            H = self.trend.jets(coords[c], 0)[:, 0]
+            basis = H if design is None else np.concatenate([H, design[c]], axis=1)
+            self._add(coords[c], values[c], m[c], basis, noise, rows[c])
+        return replace(
+            self,
+            count=self.count + len(coords),
+            squares=self.squares + float(m @ values**2),
+            log_weights=self.log_weights + float(np.log(m).sum()),
         )
+
+    def _add(
+        self,
+        coords: FloatArray,
+        values: FloatArray,
+        weights: FloatArray,
+        basis: FloatArray,
+        noise: NoiseStreams,
+        rows: np.ndarray,
+    ) -> None:
+        """Add rows to the arrays. A vector of noise may take 4 MB: they are never held twice."""
+        disc, k = self.disc, self.trend_size
+        vectors = weights * np.concatenate([basis.T, values[None]])
+        sums = feature_sums(disc, basis, coords, vectors, PRECISION)
+        self.trend_rows[:] += sums[:k]
+        self.values[:] += sums[k]
+        modes = tuple(2 * m for m in disc.torus.modes)
+        self.table[:] += wave_sums(disc, coords, weights[None], modes, PRECISION)[0]
+        if noise.count:
+            features = FeatureSums(disc, basis, coords, TOGETHER, NOISE_PRECISION)
+            for group in noise.groups:
+                self.noise[group] += features.of(np.sqrt(weights) * noise.of(group, rows))
 
     def merged(self, other: Statistics) -> Statistics:
         """The statistics of both data sets together.
@@ -111,20 +165,21 @@ class Statistics:
         Raises
         ------
         ValueError
-            If the bands or trends differ, or one has noise for more draws.
+            If the bands, trends or numbers of covariates differ, or one has noise for more draws.
         """
         same = (
             np.array_equal(self.disc.period, other.disc.period)
             and np.array_equal(self.disc.centre, other.disc.centre)
             and self.disc.radius == other.disc.radius
             and self.trend == other.trend
+            and self.trend_size == other.trend_size
             and len(self.noise) == len(other.noise)
         )
         if not same:
             raise ValueError(
-                "statistics add up only over the same frequencies, trend and number of noise "
-                f"vectors; got {self.described} and {other.described}. Make both with the same "
-                "band."
+                "statistics add up only over the same frequencies, trend and numbers of covariates "
+                f"and noise vectors; got {self.described} and {other.described}. Make both with "
+                "the same band."
             )
         return Statistics(
             self.disc,
@@ -134,6 +189,7 @@ class Statistics:
             self.trend_rows + other.trend_rows,
             self.values + other.values,
             self.squares + other.squares,
+            self.log_weights + other.log_weights,
             self.noise + other.noise,
         )
 
@@ -143,46 +199,15 @@ class Statistics:
         period = ", ".join(f"{p:.6g}" for p in self.disc.period)
         return (
             f"(period {period}; radius {self.disc.radius:.6g}; trend {self.trend.name}; "
+            f"{self.trend_size - self.trend.size(len(self.disc.period))} covariates; "
             f"{len(self.noise)} noise vectors)"
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write all of it to a NumPy archive that `Statistics.load` reads."""
-        disc = self.disc
-        np.savez(
-            path,
-            centre=disc.centre,
-            period=disc.period,
-            radius=disc.radius,
-            trend=self.trend.name,
-            count=self.count,
-            table=self.table,
-            trend_rows=self.trend_rows,
-            values=self.values,
-            squares=self.squares,
-            noise=self.noise,
-        )
-
-    @classmethod
-    def load(cls, path: str | Path) -> Statistics:
-        """Read what `save` wrote."""
-        with np.load(path) as file:
-            disc = Disc(file["centre"], file["period"], float(file["radius"]))
-            names = ("table", "trend_rows", "values")
-            return cls(
-                disc,
-                Trend(str(file["trend"])),
-                int(file["count"]),
-                *(file[name] for name in names),
-                float(file["squares"]),
-                file["noise"],
-            )
 
     # -- F'F -----------------------------------------------------------------------------------
 
     @property
     def trend_size(self) -> int:
-        """Number of trend features k; they come before the waves."""
+        """Number k of features of trend and covariates; they come before the waves."""
         return len(self.trend_rows)
 
     @property

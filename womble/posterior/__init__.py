@@ -132,12 +132,47 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         from womble.paths import draw_paths, path_domain
 
         rng = np.random.default_rng(rng)
-        box = path_domain(self.data.sites, domain)
+        box = path_domain(self.data.box, domain)
         return draw_paths(self.ensemble(target, samples, rng), self.kernel, box, rng, progress)
+
+    def update(self, more: Any) -> Posterior:
+        """The field given further data too: today's on top of yesterday's.
+
+        Their sums are added to those that are there; draws of the hyperparameters, the band of
+        frequencies and the standardisation of covariates are kept.
+
+        Parameters
+        ----------
+        more : Points, or what `womble.open_points` takes
+            With the columns of the data before, in the same CRS; within a fifth of the data's side
+            around them.
+
+        Returns
+        -------
+        Posterior
+            A new one.
+
+        Raises
+        ------
+        ValueError
+            If this posterior's data were in memory (fit to all of them then), or the further data
+            have another CRS, new categories, or lie too far out.
+
+        Warns
+        -----
+        UserWarning
+            Where data have become so dense that they tell of waves beyond the band: fit again.
+        """
+        from womble.update import updated
+
+        return updated(self, more)
 
     @checked
     def save(self, path: str | Path) -> None:
-        """Write data, model and draws to a NetCDF file that `womble.load` reads."""
+        """Write data, model and draws to a NetCDF file that `womble.load` reads.
+
+        Of data that are not in memory the sums and the sample.
+        """
         from womble.storage import save
 
         save(self, path)

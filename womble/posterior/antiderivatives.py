@@ -122,7 +122,7 @@ class Antiderivatives(Fitted):
         import pandas as pd
 
         from womble.antiderivative import antiderivative_statistics
-        from womble.surface import STATISTICS
+        from womble.summaries import STATISTICS
 
         self._require_integrable("integral()")
         a, b = self._position(a, "a"), self._position(b, "b")

@@ -215,10 +215,12 @@ class Checks(Fitted):
         Raises
         ------
         ValueError
-            If there are fewer posterior draws, or the kernel has no closed form for paths.
+            If there are fewer posterior draws, the kernel has no closed form for paths, or the data
+            are not in memory.
         """
         from womble.predictive_check import replicates
 
+        self._require_in_memory("replicates()")
         rng = np.random.default_rng(rng)
         return replicates(self.ensemble("surface", samples, rng), self.data, rng, progress)
 

@@ -44,7 +44,7 @@ class Fitted:
     inference: str = "given hyperparameters"
 
     def __repr__(self) -> str:
-        name, n = self.data.field_name(), len(self.data.values)
+        name, n = self.data.field_name(), self.data.count
         lines = [f"{type(self).__name__} of {name}, n = {n}: {self.kernel!r}, {self.trend} trend"]
         medians = self.draws[[*self.layout.names]].median()
         numbers = (f"{label} {float(medians[label]):.4g}" for label in self.layout.names)
@@ -135,19 +135,21 @@ class Fitted:
         Raises
         ------
         ValueError
-            If the target is unknown, or more samples are asked for than there are draws.
+            If the target is unknown, or more samples are asked for than there are draws, or than
+            noise was kept for of data that are not in memory.
         """
         self._check_target(target)
         if samples is not None and samples < 2:
             raise ValueError(f"`samples` must be at least 2; got {samples}.")
+        most = self._most_samples(samples)
         scaling = self.data.scaling
         layout, units = self.layout, self.layout.units(scaling)
         table = np.stack([self.draws[name].to_numpy().ravel() for name in layout.names], axis=1)
         repeats = 1
         if self.given:
-            chosen, repeats = np.arange(len(table)), samples or DEFAULT_SAMPLES
+            chosen, repeats = np.arange(len(table)), samples or most
         elif samples is None:
-            every = np.linspace(0, len(table) - 1, min(len(table), DEFAULT_SAMPLES))
+            every = np.linspace(0, len(table) - 1, min(len(table), most))
             chosen = every.round().astype(int)
         elif samples > len(table):
             raise ValueError(
@@ -166,6 +168,18 @@ class Fitted:
 
             kind = SpectralEnsemble
         return kind(self._engine, scaling, thetas, repeats, target)
+
+    def _most_samples(self, samples: int | None) -> int:
+        """Samples that are taken by default; refuse more than there is noise for."""
+        most = None
+        if isinstance(self._engine, SpectralEngine):
+            most = self._engine.most_paths
+        if most is not None and samples is not None and samples > most:
+            raise ValueError(
+                f"`samples` must be at most {most}, for which the pass over the data summed noise; "
+                f"got {samples}. Fit to wb.open_points(..., paths={samples})."
+            )
+        return DEFAULT_SAMPLES if most is None else min(most, DEFAULT_SAMPLES)
 
     def _check_target(self, target: Target) -> None:
         if target not in get_args(Target):
@@ -221,6 +235,13 @@ class Fitted:
                 f"{self.data.response.stated}."
             )
 
+    def _require_in_memory(self, what: str) -> None:
+        if self.data.whole is not None:
+            raise ValueError(
+                f"{what} needs the data in memory; of these {self.data.count} rows only a sample "
+                "is. Use it on a fit to a subset."
+            )
+
     def _require_plane(self, what: str) -> None:
         if self._dimension != 2:
             remedy = "Use jet_moments(points) for derivatives at points."
@@ -274,14 +295,15 @@ class Fitted:
 
     def _line_samples(self, samples: int | None) -> int:
         """200 by default, or all draws if there are fewer."""
-        most = LINE_SAMPLES if self.given else min(LINE_SAMPLES, self._count)
+        most = min(LINE_SAMPLES, self._most_samples(None))
+        most = most if self.given else min(most, self._count)
         return most if samples is None else samples
 
     def _box(self, grid: Grid | Transect) -> FloatArray:
         """Box for paths, shape (2, d): the data and all cells, and a cell more for rounding."""
         from womble.paths import path_domain
 
-        return path_domain(self.data.sites, grid.box.ravel())
+        return path_domain(self.data.box, grid.box.ravel())
 
     def _shortest(self, min_length: float | None) -> float:
         """Shortest line; by default 5% of the largest distance between data."""
@@ -292,4 +314,4 @@ class Fitted:
     def _source(self) -> str:
         how = self.inference.split(":")[0].split(",")[0]
         kernel = f"{self.kernel!r}{', anisotropic' if self.layout.anisotropic else ''}"
-        return f"womble: {kernel}, {self.trend} trend, {how}, n = {len(self.data.values)}"
+        return f"womble: {kernel}, {self.trend} trend, {how}, n = {self.data.count}"

@@ -100,7 +100,7 @@ class Lines(Fitted):
             order=self.order,
             rule=rule,
             alpha=alpha,
-            domain=path_domain(self.data.sites, (*ends.min(axis=0), *ends.max(axis=0))),
+            domain=path_domain(self.data.box, (*ends.min(axis=0), *ends.max(axis=0))),
             rng=rng,
             progress=progress,
         )

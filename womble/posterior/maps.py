@@ -33,6 +33,7 @@ class Maps(Fitted):
         rule: Literal["interval", "fdr", "simultaneous"] = "interval",
         alpha: float = 0.05,
         keep_draws: bool = False,
+        chunks: int | tuple[int, int] | None = None,
         rng: int | np.random.Generator | None = None,
         progress: bool = True,
     ) -> xr.Dataset:
@@ -58,6 +59,13 @@ class Maps(Fitted):
         keep_draws : bool
             Return every draw instead of statistics: each is one function of location, the same in
             all variables, as `paths` draws it. There are no flags, so `rule` keeps its default.
+        chunks : int or (rows, columns), optional
+            Cells along the sides of a tile, 64 to 512 say: the Dataset is then a dask graph, which
+            computes each tile (and each hundred draws) when it is asked for, in threads, processes
+            or on a cluster, with the same numbers for the same `rng` to rounding. Multiples of 32
+            cut no block of cells that shares its work. `wb.write_zarr` and `wb.write_geotiff` take
+            it as it is, so that neither maps nor draws need to fit in memory. `rule` must be
+            "interval", as the others need the whole map; `progress` has nothing to show.
         rng : int or Generator, optional
         progress : bool
 
@@ -79,7 +87,10 @@ class Maps(Fitted):
         ------
         ValueError
             If an argument is unknown, the grid is in another CRS or on another axis, there are too
-            few samples for a simultaneous band, or the draws to keep exceed 4 GB.
+            few samples for a simultaneous band, or the draws to keep exceed 4 GB; if `chunks` are
+            no positive numbers, or come with another rule than "interval".
+        ImportError
+            If `chunks` are given and dask is not installed.
         TypeError
             If the grid does not suit the data's dimension.
         """
@@ -90,6 +101,8 @@ class Maps(Fitted):
             raise ValueError(f"`scale` must be 'link' or 'response'; got {scale!r}.")
         transformed = self.data.link != "identity" and scale == "response"
         _check_map_rule(rule, alpha, transformed, keep_draws)
+        if chunks is not None:
+            _check_lazy_rule(rule, alpha)
         if self.order < 2:
             warn(
                 f"{self.kernel!r} has no Hessian: second-order variables are left out. Use "
@@ -103,8 +116,14 @@ class Maps(Fitted):
             "domain": self._box(grid),
             "attributes": self._attributes(transformed),
             "rng": rng,
-            "progress": progress,
         }
+        if chunks is not None:
+            from womble import lazy
+
+            return lazy.surface(
+                ensemble, grid, chunks, keep_draws=keep_draws, alpha=alpha, **options
+            )
+        options["progress"] = progress
         if keep_draws:
             return surface.surface_draws(ensemble, grid, **options)
         if rule == "simultaneous":
@@ -211,6 +230,23 @@ def _check_map_rule(rule: str, alpha: float, transformed: bool, keep_draws: bool
             "`rule='simultaneous'` is a band around a mean, which on the response scale need not "
             "exist; got scale='response'. Use scale='link', where slopes have the same signs, or "
             "rule='fdr'."
+        )
+
+
+def _check_lazy_rule(rule: str, alpha: float) -> None:
+    """Refuse a rule that judges all cells together, where tiles are made one by one."""
+    if rule == "fdr":
+        raise ValueError(
+            "`rule='fdr'` judges all cells of a map together, and `chunks` makes it tile by tile. "
+            "Take rule='interval', and when the map is there call "
+            f"womble.decision.fdr_sign(ds['dx_p_positive'].to_numpy(), {alpha:g}) on whichever "
+            "variables you need: the flags are the same."
+        )
+    if rule == "simultaneous":
+        raise ValueError(
+            "`rule='simultaneous'` is one band around the whole map, and `chunks` makes it tile by "
+            "tile. Leave `chunks` out on a coarser grid, whose band covers as often, or take "
+            "rule='interval'."
         )
 
 
