@@ -37,15 +37,38 @@ def _scalar(dtypes: str) -> Callable[[Any], bool]:
     return holds
 
 
+def _sequence(argument: Any) -> bool:
+    return hasattr(argument, "__len__") and not isinstance(argument, str | bytes | Mapping)
+
+
 def _numbers(argument: Any) -> bool:
-    """A sequence of numbers, in any nesting."""
-    if isinstance(argument, str | bytes | Mapping) or argument is None:
+    """A plain sequence of numbers."""
+    if not _sequence(argument):
         return False
     try:
-        np.asarray(argument, dtype=float)
+        return np.asarray(argument, dtype=float).ndim == 1
     except (TypeError, ValueError):
         return False
-    return np.ndim(argument) > 0
+
+
+def _array(argument: Any) -> bool:
+    """An array of numbers or truth values, of NumPy or like one."""
+    return hasattr(argument, "ndim") and getattr(argument, "dtype", np.dtype("O")).kind in "buif"
+
+
+def _of(*names: str) -> Callable[[Any], bool]:
+    """Of a class, or one derived from it, by its name: its module need not be loaded."""
+    return lambda argument: any(c.__name__ in names for c in type(argument).__mro__)
+
+
+def _posteriors(argument: Any) -> bool:
+    """Some posteriors, by name or in a sequence."""
+    entries = list(argument.values()) if isinstance(argument, Mapping) else argument
+    return (_sequence(entries)) and all(map(_of("Posterior"), entries))
+
+
+def _functions(argument: Any) -> bool:
+    return isinstance(argument, Mapping) and all(map(callable, argument.values()))
 
 
 def _seed(argument: Any) -> bool:
@@ -68,7 +91,24 @@ KINDS = {
     "tuple[float, float]": Kind("a pair of numbers", lambda a: _numbers(a) and np.shape(a) == (2,)),
     "Mapping[str, Any]": Kind("a mapping by name", lambda a: isinstance(a, Mapping)),
     "Mapping[str, str]": Kind("a mapping by name", lambda a: isinstance(a, Mapping)),
-    "Mapping[str, Statistic]": Kind("a mapping by name", lambda a: isinstance(a, Mapping)),
+    "Mapping[str, Statistic]": Kind("a mapping of names to functions", _functions),
+    "Mapping[str, Posterior]": Kind("a mapping of names to posteriors", _posteriors),
+    "Sequence[Posterior]": Kind("a sequence of posteriors", _posteriors),
+    "Sequence[str]": Kind("a sequence of names", lambda a: _sequence(a) or isinstance(a, str)),
+    "Sequence[Any]": Kind("a sequence", _sequence),
+    "tuple[Correlation, ...]": Kind("a sequence of kernels", _sequence),
+    "Tail": Kind("a pair of numbers", _numbers),
+    "Sequence[Tail]": Kind("a sequence of pairs", _sequence),
+    "FloatArray": Kind("an array of numbers", _array),
+    "BoolArray": Kind("an array of True and False", _array),
+    "Grid": Kind("a Grid", _of("Grid")),
+    "Transect": Kind("a Transect", _of("Transect")),
+    "Check": Kind("a Check, as post.check() returns", _of("Check")),
+    "gpd.GeoDataFrame": Kind("a GeoDataFrame", _of("GeoDataFrame")),
+    "gpd.GeoSeries": Kind("a GeoSeries", _of("GeoSeries")),
+    "pd.DataFrame": Kind("a DataFrame", _of("DataFrame")),
+    "xr.Dataset": Kind("an xarray Dataset", _of("Dataset")),
+    "np.ndarray": Kind("an array", _of("ndarray")),
     "tuple": Kind("a tuple", lambda a: isinstance(a, tuple)),
     "Path": Kind("a path", lambda argument: isinstance(argument, str | os.PathLike)),
     "os.PathLike": Kind("a path", lambda argument: isinstance(argument, str | os.PathLike)),

@@ -36,6 +36,21 @@ def as_path(path: Any) -> Path:
     return Path(path)
 
 
+def made_folder(folder: Any) -> Path:
+    """A folder, made if need be.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no path, or there is a file of that name.
+    """
+    folder = as_path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"`folder` must be a folder; {str(folder)!r} is a file.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def parse_crs(crs: Any) -> pyproj.CRS | None:
     """A CRS in any form that pyproj reads.
 
@@ -50,7 +65,7 @@ def parse_crs(crs: Any) -> pyproj.CRS | None:
         return None
     try:
         return pyproj.CRS.from_user_input(crs)
-    except (pyproj.exceptions.CRSError, TypeError, ValueError) as error:
+    except (pyproj.exceptions.CRSError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
             f"`crs` must be a coordinate reference system, such as 'EPSG:28992'; got {crs!r}."
         ) from error

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_CELLS = 60
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Grid(Cells):
     """Cell centres of a regular grid and the cells that are inside. Made by `Grid.from_data`.
@@ -135,6 +136,11 @@ class Grid(Cells):
             raise TypeError(
                 "`data` must be in memory; got points that are read in parts. Take those of their "
                 "posterior: Grid.from_data(post.data, ...)."
+            )
+        if hasattr(data, "data_vars"):
+            raise TypeError(
+                "`data` must be locations, and a Dataset may hold several; got a Dataset. Take one "
+                "variable, as dataset['name'], or give the Dataset as `like`."
             )
         on_line = _on_line(data)
         if on_line is not None:

@@ -12,6 +12,7 @@ from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from womble import jet
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Path, require_inside
 from womble.engines.ensemble import WORKERS, Ensemble
@@ -45,6 +46,7 @@ class Paths:
         """Number of draws."""
         return len(self.paths)
 
+    @checked
     def jets(self, points: Any, order: int = 2) -> FloatArray:
         """Value, gradient and Hessian of every draw at the same points.
 

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.hyperparameters import Layout
 from womble.laws import Frechet, Gamma, Law
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     Tail = tuple[float, float]
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class PenalisedComplexity:
     """Prior of lengthscale and amplitude by a tail of each (Fuglstad et al. 2019).

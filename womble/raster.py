@@ -14,7 +14,7 @@ from rich.progress import track
 from womble import cog
 from womble.arguments import checked
 from womble.arrays import FloatArray
-from womble.file_formats import as_path
+from womble.file_formats import made_folder
 from womble.zarr_store import fingerprint, is_lazy, write_zarr
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def write_geotiff(
     crs, names = _crs_wkt(ds), _quantities(ds)
     for name in names:
         _require_bands(ds[name])
-    folder = as_path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_folder(folder)
     paths = {name: folder / f"{name}.tif" for name in names}
     scratch, token = folder, None
     if is_lazy(ds):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from womble.data_checks import MINIMUM_LOCATIONS
 from womble.file_formats import DEGREES, PLANAR
 from womble.readers import looks_like_degrees, point_coordinates
-from womble.spatial_data import MINIMUM_LOCATIONS
 
 if TYPE_CHECKING:
     import geopandas as gpd

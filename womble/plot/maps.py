@@ -10,7 +10,9 @@ from matplotlib.colors import ListedColormap
 from numpy.typing import ArrayLike
 
 from womble.arguments import checked
+from womble.arrays import float_array
 from womble.plot import style
+from womble.readers import point_coordinates
 
 STATISTICS = {"q025": "2.5% quantile", "q50": "posterior median", "q975": "97.5% quantile"}
 
@@ -164,8 +166,8 @@ def data(
         The shapes do not fit.
     """
     geo = hasattr(coords, "geometry")
-    xy = coords.geometry.get_coordinates().to_numpy() if geo else np.asarray(coords, dtype=float)
-    values = np.asarray(values, dtype=float)
+    xy = point_coordinates(coords, "coords") if geo else float_array(coords, "coords")
+    values = float_array(values, "values")
     if xy.ndim != 2 or xy.shape[1] != 2 or values.shape != xy.shape[:1]:
         raise ValueError(
             "`coords` must have shape (n, 2) and `values` shape (n,); got "

@@ -88,6 +88,8 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         self._check_order(order)
         d = self.data.coords.shape[1]
         points = query_points(self.data.axis.numbers(points) if d == 1 else points, d)
+        if not len(points):
+            raise ValueError("`points` must hold at least one location; got none.")
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         return ensemble.moments(points, order)
 

@@ -28,7 +28,7 @@ class Antiderivatives(Fitted):
         x: Any,
         *,
         order: Literal[1, 2] = 1,
-        origin: float | None = None,
+        origin: Any = None,
         target: Target = "surface",
         samples: int | None = None,
         rng: int | np.random.Generator | None = None,
@@ -93,8 +93,8 @@ class Antiderivatives(Fitted):
     @checked
     def integral(
         self,
-        a: float,
-        b: float,
+        a: Any,
+        b: Any,
         *,
         target: Target = "surface",
         samples: int | None = None,
@@ -139,7 +139,7 @@ class Antiderivatives(Fitted):
         x: Any,
         *,
         orders: Sequence[int] = (-2, -1, 0, 1, 2),
-        origin: float | None = None,
+        origin: Any = None,
         target: Target = "surface",
         samples: int | None = None,
         rng: int | np.random.Generator | None = None,
@@ -189,7 +189,7 @@ class Antiderivatives(Fitted):
                 "use integrate(polygons)."
             )
 
-    def _origin(self, origin: float | None) -> float:
+    def _origin(self, origin: Any) -> float:
         return float(self.data.coords.min()) if origin is None else self._position(origin, "origin")
 
     def _positions(self, x: Any) -> FloatArray:
