@@ -21,7 +21,6 @@ from womble.file_formats import (
 
 if TYPE_CHECKING:
     import geopandas as gpd
-    import pandas as pd
     import xarray as xr
 
 TABLES = (".csv", ".tsv", ".txt")
@@ -90,7 +89,7 @@ def read_data(
 
 
 @checked
-def write_table(frame: pd.DataFrame, path: str | os.PathLike) -> Path:
+def write_table(frame: Any, path: str | os.PathLike) -> Path:
     """Write a table, with its geometry if it has one, in the format of the path's ending.
 
     A CSV holds geometry as WKT and no CRS; the other formats keep the CRS.

@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.hyperparameters import Layout
 from womble.laws import Frechet, Gamma, Law
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     Tail = tuple[float, float]
 
 
-@checked
 @dataclass(frozen=True, kw_only=True)
 class PenalisedComplexity:
     """Prior of lengthscale and amplitude by a tail of each (Fuglstad et al. 2019).
@@ -144,7 +142,10 @@ def _law(kind: str, number: float, probability: float, dimension: int) -> Law:
 
 def _tails(name: str, given: Tail | Sequence[Tail]) -> FloatArray:
     """Checked pairs, a row each, shape (m, 2)."""
-    pairs = np.asarray(given, dtype=float)
+    try:
+        pairs = np.asarray(list(given), dtype=float)
+    except (TypeError, ValueError):  # no sequence, or not of numbers: no pair either
+        pairs = np.empty(0)
     if pairs.shape == (2,):
         pairs = pairs[None]
     good = pairs.ndim == 2 and pairs.shape[1] == 2 and len(pairs) > 0

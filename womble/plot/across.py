@@ -30,6 +30,11 @@ def profile(ds: xr.Dataset, boundary_id: int, *, ax: Axes | None = None) -> Axes
     ValueError
         There is no such boundary in `ds`.
     """
+    if "boundary" not in ds.coords:
+        raise ValueError(
+            "`ds` must have a dimension 'boundary', as post.profile_across(lines) returns; got "
+            f"{sorted(map(str, ds.sizes))}."
+        )
     known = ds["boundary"].values.tolist()
     if boundary_id not in known:
         raise ValueError(f"`boundary_id` must be one of {known}; got {boundary_id!r}.")
