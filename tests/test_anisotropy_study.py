@@ -42,7 +42,7 @@ def posterior_draws(data, rng):
     checked = spatial_data(data)
     engine, _ = choose_engine("dense", KERNEL, Trend("constant"), checked, anisotropic=True)
     density = inference.hyperparameter_density(engine, LAYOUT, checked, None)
-    mode, covariance = find_modes(density, inference.starts(density))[0]
+    mode, covariance, _ = find_modes(density, inference.starts(density))[0]
     law = multivariate_t(mode, covariance, df=5)
     q = law.rvs(DRAWS, random_state=rng)
     logs = np.array([density(point)[0] for point in q]) - law.logpdf(q)

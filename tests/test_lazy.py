@@ -83,7 +83,8 @@ def test_the_dense_engine_in_tiles(which, options, wide, request, monkeypatch):
 def test_the_spectral_engine_in_tiles(closed_form, options, zinc, wide, monkeypatch):
     if not closed_form:
         monkeypatch.setattr("womble.engines.spectral.DENSE_FEATURES", 10)
-        monkeypatch.setattr("womble.engines.spectral.MOST_FACTORED", 5)
+        # As many as leave few steps of conjugate gradients, which rounding grows with.
+        monkeypatch.setattr("womble.engines.spectral.MOST_FACTORED", 60)
     monkeypatch.setattr(lazy, "DRAWS", 3)
     known = {"lengthscale": 60.0, "amplitude": 2.0, "noise_sd": 0.5}
     post = wb.FieldModel().condition(zinc, "zinc", engine="spectral", **known)

@@ -172,9 +172,9 @@ def test_every_path_has_noise_of_its_own(stored, monkeypatch, given):
     used = []
     inner = type(post._engine).noise
 
-    def noted(self, rng):
-        found = inner(self, rng)
-        used.append(found[0])
+    def noted(self, streams):
+        found = inner(self, streams)
+        used.extend(found[:, 0])
         return found
 
     monkeypatch.setattr(type(post._engine), "noise", noted)

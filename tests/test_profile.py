@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.testing as npt
 
+from womble import profile
 from womble.profile import Probes, argmax_along, find_probes, half_width, rays, rise_along
 
 ALONG_X = np.array([[1.0, 0.0]])
@@ -40,6 +41,25 @@ def test_probes_of_a_level_reach_the_extremes_before_the_value_comes_back():
     vertex, uphill = np.array([[0.5, 0.5]]), -ALONG_X
     probes = find_probes(vertex, uphill, 0.01, 100, value, in_unit_square, CROSSING)
     npt.assert_allclose(probes.reach, [[0.25, 0.25]], atol=1e-12)
+
+
+def test_probes_do_not_depend_on_how_far_is_looked_at_a_time(monkeypatch):
+    rng = np.random.default_rng(0)
+    vertices, angle = rng.uniform(size=(200, 2)), rng.uniform(0, 2 * np.pi, 200)
+    directions = np.column_stack([np.cos(angle), np.sin(angle)])
+
+    def score(points):
+        return np.sin(9 * points[:, 0]) * np.cos(7 * points[:, 1])
+
+    for ends in (EXTREMUM, CROSSING):
+        found = []
+        for stride in (1, 7, 1000):
+            monkeypatch.setattr(profile, "STRIDE", stride)
+            given = (vertices, directions, 0.01, 140, score, in_unit_square, ends)
+            found.append(find_probes(*given).reach)
+        assert 0.2 < np.isnan(found[0]).mean() < 0.8
+        npt.assert_array_equal(found[1], found[0])
+        npt.assert_array_equal(found[2], found[0])
 
 
 def test_probes_without_both_sides_are_known():

@@ -13,7 +13,9 @@ from womble.covariance import Scale
 from womble.engines import precision, spectral
 from womble.engines.dense import DenseEngine
 from womble.engines.disc import Disc
+from womble.engines.preconditioner import Preconditioner
 from womble.engines.resolution import captured_share, peak_density, resolve
+from womble.engines.series import draw_together, means_together
 from womble.engines.spectral import SpectralEngine, spectrum
 from womble.engines.statistics import Statistics
 from womble.functional import Functional
@@ -157,7 +159,7 @@ def test_without_a_factor_of_all_of_it_too(kernel, target, few_features):
 def test_conjugate_gradients_keep_their_promise(few_features):
     P = engine_of(Matern(2.5)).condition(THETA).precision
     b = np.random.default_rng(4).standard_normal((3, len(P.sds)))
-    A = P.product(np.eye(len(P.sds)))
+    A = precision.Equations.of([P]).product(np.eye(len(P.sds)))
     x, steps = P.iterate(b)
     e = x - np.linalg.solve(A, b.T).T
     assert np.sqrt(np.einsum("si,ij,sj->s", e, A, e)).max() < 3 * precision.TOLERANCE
@@ -169,8 +171,64 @@ def test_a_factor_of_low_frequencies_pays(monkeypatch):
     engine = engine_of(Matern(3.5), disc=Disc(DISC.centre, DISC.period, 15.0))
     P = engine.condition(replace(THETA, noise_sd=0.05)).precision
     b = np.random.default_rng(5).standard_normal((1, len(P.sds)))
-    steps = [replace(P, gram=engine.statistics.gram(count)).iterate(b)[1] for count in (1, 20, 100)]
+    steps = []
+    for most in (1, 20, 100):
+        made = Preconditioner(P.statistics, P.sds, P.noise_variance, most)
+        steps.append(replace(P, gram=None, preconditioner=made).iterate(b)[1])
     assert steps[0] > 1.5 * steps[1] > 3 * steps[2], steps
+
+
+OTHERS = [
+    THETA,
+    replace(THETA, noise_sd=0.4),
+    Theta((Scale(0.8, 0.6),), 0.25),
+    Theta((Scale(1.1, 0.4),), 0.3),
+    Theta((Scale(1.1, 0.9),), 0.3),
+]
+
+
+def test_draws_share_a_preconditioner(few_features):
+    engine, rng = engine_of(Matern(2.5)), np.random.default_rng(10)
+    each = [engine.condition(theta, near=THETA).precision for theta in OTHERS]
+    assert len({id(P.preconditioner) for P in each}) == 1
+    b = rng.standard_normal((len(each), len(each[0].sds)))
+    x, _ = precision.Equations.of(each).solve(b)
+    for P, solution, right in zip(each, x, b, strict=True):
+        A = precision.Equations.of([P]).product(np.eye(len(right)))
+        e = solution - np.linalg.solve(A, right)
+        assert np.sqrt(e @ A @ e) < 3 * precision.TOLERANCE
+
+
+def test_a_preconditioner_of_other_hyperparameters_serves():
+    """Ten per cent off in each hyperparameter, as draws are, costs few steps."""
+    engine = engine_of(Matern(3.5), disc=Disc(DISC.centre, DISC.period, 15.0))
+    P = engine.condition(replace(THETA, noise_sd=0.05)).precision
+    b = np.random.default_rng(5).standard_normal((1, len(P.sds)))
+    steps = []
+    for scale in (Scale(1.1, 0.6), Scale(1.21, 0.54)):
+        near = engine.condition(Theta((scale,), 0.055)).precision
+        made = Preconditioner(near.statistics, near.sds, near.noise_variance, 100)
+        steps.append(replace(P, gram=None, preconditioner=made).iterate(b)[1])
+    assert steps[1] <= steps[0] + 8, steps
+
+
+def test_drawn_together_or_one_by_one(monkeypatch):
+    monkeypatch.setattr(spectral, "DENSE_FEATURES", 10)
+    monkeypatch.setattr(spectral, "MOST_FACTORED", 60)
+    engine = engine_of(Matern(2.5))
+    each = [engine.condition(theta, near=THETA) for theta in OTHERS]
+
+    def streams():
+        return np.random.default_rng(11).spawn(len(each))
+
+    together = draw_together(each, streams())
+    means = means_together(each)
+    for f, path, mean, rng in zip(each, together, means, streams(), strict=True):
+        sds = np.sqrt(np.diagonal(f.groups(POINTS[:, None], 2)[1], axis1=1, axis2=2))
+        alone = f.path(rng, DOMAIN)
+        # Each stops at the same step; what is left is rounding, which grows with the steps.
+        npt.assert_allclose(path.jets(POINTS) / sds, alone.jets(POINTS) / sds, atol=1e-9)
+        npt.assert_allclose(mean, f.weights, atol=1e-10)
 
 
 def test_too_few_steps_are_an_error(few_features, monkeypatch):

@@ -201,7 +201,9 @@ def plausible_thetas(
 ) -> list[Theta]:
     """Hyperparameters, in scaled units, that span the posterior: what a band is made for."""
     density = hyperparameter_density(engine, layout, data, priors)
-    return thetas_around(density, find_modes(density, starts(density)))
+    # Several BLAS threads on the small matrices of a part wait for one another.
+    with threadpool_limits(1, user_api="blas"):
+        return thetas_around(density, find_modes(density, starts(density)))
 
 
 def thetas_around(

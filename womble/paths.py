@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,9 @@ from womble import jet
 from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Path, require_inside
-from womble.engines.ensemble import WORKERS, Ensemble
+from womble.engines.ensemble import WORKERS, DrawTogether, Ensemble
+from womble.engines.precision import TOGETHER
+from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.spatial_data import query_points
 
@@ -122,6 +125,9 @@ def each_path(
     domain : array, shape (2, d)
         Corners of a box that holds the data and all points that `function` asks for.
     """
+    if ensemble.together is not None:
+        yield from _in_batches(function, ensemble, ensemble.together, domain, rng, label, progress)
+        return
     if ensemble.repeats == 1:
 
         def one(f: Conditional, stream: np.random.Generator) -> Result:
@@ -137,10 +143,28 @@ def each_path(
             return function(f.path(own, domain))
 
         streams = stream.spawn(ensemble.repeats)
-        found = in_threads(again, streams)
-        yield from track(
-            found, description=label, total=len(streams), disable=not progress, transient=True
-        )
+        yield from shown(in_threads(again, streams), len(streams), label, progress)
+
+
+def _in_batches(
+    function: Callable[[Path], Result],
+    ensemble: Ensemble,
+    draw: DrawTogether,
+    domain: FloatArray,
+    rng: np.random.Generator,
+    label: str,
+    progress: bool,
+) -> Iterator[Result]:
+    """`each_path` of paths that are drawn some at a time; every path has the same stream."""
+    own_streams = zip(ensemble.thetas, rng.spawn(len(ensemble.thetas)), strict=True)
+    pairs = [(theta, own) for theta, s in own_streams for own in s.spawn(ensemble.repeats)]
+
+    def some(batch: Sequence[tuple[Theta, np.random.Generator]]) -> list[Result]:
+        return [function(path) for path in draw(*zip(*batch, strict=True), domain)]
+
+    batches = batched(pairs, TOGETHER)
+    for results in shown(in_threads(some, batches), len(batches), label, progress):
+        yield from results
 
 
 def path_domain(coords: FloatArray, domain: Sequence[float] | None) -> FloatArray:
@@ -161,6 +185,18 @@ def path_domain(coords: FloatArray, domain: Sequence[float] | None) -> FloatArra
         raise ValueError(f"`domain` must be {expected}, in coordinate units; got {domain!r}.")
     given = given.reshape(2, -1)
     return np.stack([np.minimum(low, given[0]), np.maximum(high, given[1])])
+
+
+def batched(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
+    """Items in order, at most `most` at a time, in an even number of batches of like size."""
+    count = 2 * -(-len(items) // (2 * most))
+    ends = [round(i * len(items) / count) for i in range(count + 1)]
+    return [items[a:b] for a, b in pairwise(ends) if a < b]
+
+
+def shown(results: Iterable[Result], count: int, label: str, progress: bool) -> Iterator[Result]:
+    """Results as they come, with a bar where progress is asked for."""
+    yield from track(results, description=label, total=count, disable=not progress, transient=True)
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -9,6 +9,9 @@ import numpy as np
 
 from womble.arrays import BoolArray, FloatArray
 
+# Steps of a profile that are looked at together: most turn back within a few of these.
+STRIDE = 32
+
 
 @dataclass(frozen=True, eq=False)
 class Probes:
@@ -71,17 +74,26 @@ def find_probes(
     ends : (int, int)
         Which way the score goes behind and ahead: -1 down, 1 up.
     """
-    here = score(vertices)[:, None]
-    distance = step * np.arange(1, steps + 1)
+    here = score(vertices)
     reach = np.full((len(vertices), 2), np.nan)
     for column, (side, end) in enumerate(zip((-1, 1), ends, strict=True)):
-        ray = vertices[:, None, :] + side * distance[:, None] * directions[:, None, :]
-        flat = ray.reshape(-1, ray.shape[-1])
-        away = end * (score(flat).reshape(ray.shape[:2]) - here)
-        on = (away >= 0) & contains(flat).reshape(away.shape)
-        on = np.logical_and.accumulate(on, axis=1)
-        best = np.where(on, away, -np.inf).argmax(axis=1)
-        reach[:, column] = np.where(on[:, 0], distance[best], np.nan)
+        farthest = np.full(len(vertices), -np.inf)
+        going = np.arange(len(vertices))  # those whose score has not turned back yet
+        for start in range(0, steps, STRIDE):
+            distance = step * np.arange(start + 1, min(start + STRIDE, steps) + 1)
+            offsets = np.broadcast_to(side * distance, (len(going), len(distance)))
+            ray = rays(vertices[going], directions[going], offsets)
+            flat = ray.reshape(-1, ray.shape[-1])
+            away = end * (score(flat).reshape(ray.shape[:2]) - here[going, None])
+            on = (away >= 0) & contains(flat).reshape(away.shape)
+            on = np.logical_and.accumulate(on, axis=1)
+            away = np.where(on, away, -np.inf)
+            best = away.argmax(axis=1)
+            highest_here = _at(away, best)
+            farther = highest_here > farthest[going]
+            reach[going[farther], column] = distance[best[farther]]
+            farthest[going[farther]] = highest_here[farther]
+            going = going[on[:, -1]]
     return Probes(reach)
 
 

@@ -11,7 +11,9 @@ from womble import decision
 from womble.arrays import FloatArray
 from womble.engines.base import Path
 from womble.engines.ensemble import Ensemble
+from womble.engines.precision import TOGETHER
 from womble.lattice import Lattice, Window
+from womble.paths import batched
 from womble.shipped import Shipped, one_blas_thread
 from womble.streams import Streams, child
 from womble.summaries import Part, Recipe
@@ -47,12 +49,20 @@ def draw_batch(job: Shipped, batch: range) -> list[Path]:
     """The paths of a range of field draws."""
     here, paths = job.value, []
     ensemble, before = here.ensemble, None
+    numbers = [divmod(draw, ensemble.repeats) for draw in batch]
+    streams = [child(here.streams[index], repeat) for index, repeat in numbers]
     with one_blas_thread():
-        for draw in batch:
-            index, repeat = divmod(draw, ensemble.repeats)
+        if ensemble.together is not None:
+            pairs = [
+                (ensemble.thetas[i], own) for (i, _), own in zip(numbers, streams, strict=True)
+            ]
+            for some in batched(pairs, TOGETHER):
+                paths += ensemble.together(*zip(*some, strict=True), here.domain)
+            return paths
+        for (index, _), own in zip(numbers, streams, strict=True):
             if index != before:
                 f, before = ensemble.condition(ensemble.thetas[index]), index
-            paths.append(f.path(child(here.streams[index], repeat), here.domain))
+            paths.append(f.path(own, here.domain))
     return paths
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.engines.base import ENGINE_REMEDY, PathInUserUnits, require_inside
-from womble.engines.ensemble import Ensemble
+from womble.engines.base import ENGINE_REMEDY, Conditional, Path, PathInUserUnits, require_inside
+from womble.engines.ensemble import DrawTogether, Ensemble
+from womble.engines.precision import TOGETHER
+from womble.engines.series import draw_together, means_together
+from womble.hyperparameters import Theta
 from womble.jet import size as jet_size
-from womble.paths import Paths, draw_paths
+from womble.paths import Paths, batched, draw_paths, in_threads, shown
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,15 @@ class SpectralEnsemble(Ensemble):
 
     The mean is one function, made of the mean of the weights. Where a draw's moments have no closed
     form, those of the mixture come from one path a draw, made once.
+
+    Parameters
+    ----------
+    near : Theta, optional
+        Hyperparameters in the middle of the posterior, which preconditioners are made for; by
+        default those of the first draw.
     """
+
+    near: Theta | None = None
 
     @property
     def closed_form(self) -> bool:
@@ -33,15 +44,49 @@ class SpectralEnsemble(Ensemble):
         """Corners of the box in which the field can be asked for, in coordinate units."""
         return self.scaling.origin + self.scaling.length * self.engine.domain
 
+    def condition(self, theta: Theta) -> Conditional:
+        """See `Ensemble.condition`."""
+        near = self.near or self.thetas[0]
+        return self.in_user_units(self.engine.condition(theta, self.target, near))
+
+    @property
+    def together(self) -> DrawTogether | None:
+        """See `Ensemble.together`."""
+        return None if self.closed_form else self._draw
+
+    def _draw(
+        self, thetas: Sequence[Theta], streams: Sequence[np.random.Generator], domain: FloatArray
+    ) -> list[Path]:
+        require_inside(domain, self.domain, ENGINE_REMEDY)
+        each = [self.condition(theta) for theta in thetas]
+        drawn = draw_together([f.scaled for f in each], streams)
+        return [
+            PathInUserUnits(path, self.scaling, f.offset, domain)
+            for path, f in zip(drawn, each, strict=True)
+        ]
+
+    def _weights(self, label: str, progress: bool) -> Iterator[FloatArray]:
+        """Posterior mean of the weights given each draw of the hyperparameters."""
+        if self.closed_form:
+            unused = np.random.default_rng(0)  # nothing is drawn
+            yield from self.map(lambda f, _: f.scaled.weights, unused, label, progress)
+            return
+
+        def some(thetas: Sequence[Theta]) -> FloatArray:
+            return means_together([self.condition(theta).scaled for theta in thetas])
+
+        batches = batched(self.thetas, TOGETHER)
+        found = in_threads(some, batches)
+        for weights in shown(found, len(batches), label, progress):
+            yield from weights
+
     @cached_property
     def _made(self) -> dict[str, PathInUserUnits | Paths]:
         return {}
 
     def _mean_function(self, label: str, progress: bool) -> PathInUserUnits:
         if "mean" not in self._made:
-            unused = np.random.default_rng(0)  # nothing is drawn
-            weights = self.map(lambda f, _: f.scaled.weights, unused, label, progress)
-            mean = sum(weights) / len(self.thetas)
+            mean = sum(self._weights(label, progress)) / len(self.thetas)
             f = self.condition(self.thetas[0])
             series = f.scaled.series(mean)
             self._made["mean"] = PathInUserUnits(series, self.scaling, f.offset, self.domain)

@@ -15,10 +15,13 @@ Varin, Reid and Firth (2011), An overview of composite likelihood methods; Stein
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.engines.base import parameters
 from womble.engines.dense import DenseEngine
 from womble.engines.observations import CovariateTerms
 from womble.hyperparameters import Theta
@@ -28,6 +31,8 @@ from womble.trend import Trend
 HALVINGS = 3
 # A likelihood of eight such blocks takes 15 ms on an idle core.
 SIZE = 300
+# Likelihoods that are kept.
+MOST_KNOWN = 500
 # Blocks that need not be cut or thinned.
 LARGEST = 600
 
@@ -43,12 +48,29 @@ class Blocks:
 
     engines: tuple[DenseEngine, ...]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: not what they can work out."""
+        return parameters(self)
+
     def log_likelihood(self, theta: Theta) -> tuple[float, FloatArray]:
         """Sum of the log likelihoods and their gradient; -inf if one is."""
-        values, gradients = zip(
-            *(engine.log_likelihood(theta) for engine in self.engines), strict=True
-        )
-        return float(np.sum(values)), np.sum(gradients, axis=0)
+        known = self._known.get(theta)
+        if known is None:
+            values, gradients = zip(
+                *(engine.log_likelihood(theta) for engine in self.engines), strict=True
+            )
+            known = float(np.sum(values)), np.sum(gradients, axis=0)
+            if len(self._known) < MOST_KNOWN:
+                self._known[theta] = known
+        return known[0], known[1].copy()
+
+    @cached_property
+    def _known(self) -> dict[Theta, tuple[float, FloatArray]]:
+        """The first likelihoods: modes are looked for twice from the same places.
+
+        That is to make the band, and to draw hyperparameters.
+        """
+        return {}
 
     def log_likelihood_value(self, theta: Theta) -> float:
         """The value alone."""

@@ -15,11 +15,14 @@ from threadpoolctl import threadpool_limits
 
 from womble import jet, mixture
 from womble.arrays import FloatArray
-from womble.engines.base import Conditional, Engine, InUserUnits, Target, has_trend
+from womble.engines.base import Conditional, Engine, InUserUnits, Path, Target, has_trend
 from womble.hyperparameters import Theta
 from womble.scaling import Scaling
 
 Result = TypeVar("Result")
+DrawTogether = Callable[
+    [Sequence[Theta], Sequence[np.random.Generator], FloatArray], Sequence[Path]
+]
 
 WORKERS = os.cpu_count() or 1
 
@@ -60,6 +63,15 @@ class Ensemble:
     def shortest_lengthscale(self) -> float:
         """Of all draws, in coordinate units."""
         return min(theta.shortest for theta in self.thetas) * self.scaling.length
+
+    @property
+    def together(self) -> DrawTogether | None:
+        """Draws a path in user units given each theta, from a stream each, good inside a box.
+
+        The path of a stream is the same whichever others are drawn with it. None where drawing one
+        by one costs no more.
+        """
+        return None
 
     def condition(self, theta: Theta) -> Conditional:
         """f | y, theta in user units."""

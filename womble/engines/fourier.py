@@ -16,6 +16,7 @@ process regression; Rahimi and Recht (2007) for the random frequencies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -26,6 +27,7 @@ from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale, Scales, jet_covariance, parts
+from womble.engines.product_grid import ProductGrid, Waves
 from womble.kernels import Correlation, Kernel
 
 # Largest correlation of any two jet components with their nearest image, at opposite ends of the
@@ -43,6 +45,9 @@ PRECISION = 1e-11
 # Up to this product of points and modes along a coordinate (130 points at 121 modes), plain sums
 # are faster than a NUFFT, which has a fixed cost.
 FEW_TERMS = 16_000
+# Points at which a series is evaluated at a time, and at which the tail's waves are held, 8 MB.
+SERIES_TILE = 131_072
+TAIL_TILE = 8_192
 
 
 @cache
@@ -170,6 +175,53 @@ class Tail:
         return waves @ np.concatenate([factors.real, -factors.imag], axis=1).T
 
 
+def series_jets(
+    torus: Torus, coefficients: np.ndarray, tails: Sequence[Tail], points: FloatArray, order: int
+) -> FloatArray:
+    """Jets (p, c) of a series on the band and its tails: by products on grids, else by NUFFT.
+
+    Parameters
+    ----------
+    coefficients : complex array, shape (2 m + 1, ...)
+        Hermitian.
+    points : array, shape (p, d)
+    """
+    grid = ProductGrid.of(points)
+    if grid is not None:
+        waves = [_band_waves(torus, coefficients, grid), *(_tail_waves(t, grid) for t in tails)]
+        return grid.jets(waves, order)
+    out = np.empty((len(points), jet.size(points.shape[1], order)))
+    for start in range(0, len(points), SERIES_TILE):
+        tile = slice(start, start + SERIES_TILE)
+        out[tile] = torus.jets(coefficients, points[tile], order)
+    for tail in tails:
+        for start in range(0, len(points), TAIL_TILE):
+            tile = slice(start, start + TAIL_TILE)
+            out[tile] += tail.jets(points[tile], order)
+    return out
+
+
+def _band_waves(torus: Torus, coefficients: np.ndarray, grid: ProductGrid) -> Waves:
+    """The series line by line: its half of last frequencies >= 0 stands for the other one too."""
+    half = coefficients[:, torus.modes[1] :].T.copy()
+    half[1:] *= 2.0
+    x, y = grid.x - torus.centre[0], grid.y - torus.centre[1]
+    along_x, along_y = (w.ravel() for w in torus.frequencies)
+    along_y = along_y[torus.modes[1] :]
+    waves = np.exp(1j * np.multiply.outer(along_x, x))
+    rows = [(half * (1j * along_x) ** a) @ waves for a in range(3)]
+    return Waves(along_y, np.exp(1j * np.multiply.outer(y, along_y)), rows)
+
+
+def _tail_waves(tail: Tail, grid: ProductGrid) -> Waves:
+    """The tail's waves, each with a row of its own."""
+    x, y = grid.x - tail.centre[0], grid.y - tail.centre[1]
+    along_x, along_y = tail.frequencies
+    waves = tail.coefficients[:, None] * np.exp(1j * np.multiply.outer(along_x, x))
+    rows = [(1j * along_x[:, None]) ** a * waves for a in range(3)]
+    return Waves(along_y, np.exp(1j * np.multiply.outer(y, along_y)), rows)
+
+
 @dataclass(frozen=True, eq=False)
 class FourierPath:
     """A periodic function: a series on the band and its tail."""
@@ -180,7 +232,7 @@ class FourierPath:
 
     def jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets at `points` (p, d), shape (p, c)."""
-        return self.torus.jets(self.coefficients, points, order) + self.tail.jets(points, order)
+        return series_jets(self.torus, self.coefficients, (self.tail,), points, order)
 
 
 @dataclass(frozen=True, eq=False)

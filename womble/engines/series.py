@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,18 +14,15 @@ from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
 from womble.engines.base import Target, has_process
 from womble.engines.disc import DiscPrior, wave_jets
-from womble.engines.fourier import Tail, Torus, derivative_factors
+from womble.engines.fourier import Tail, Torus, derivative_factors, series_jets
 from womble.engines.observations import Terms
-from womble.engines.precision import Precision
+from womble.engines.precision import Equations, Precision
 from womble.functional import Functional
 from womble.trend import Trend
 
 if TYPE_CHECKING:
     from womble.engines.spectral import SpectralEngine
 
-# Points at which a series is evaluated at a time, and at which the tail's waves are held, 8 MB.
-SERIES_TILE = 131_072
-TAIL_TILE = 8_192
 # Waves that stand for the tail in moments: a quadrature of its covariance.
 TAIL_WAVES = 256
 # Numbers in the largest array of one block of points, 16 MB.
@@ -54,15 +52,9 @@ class Series:
 
     def jets(self, points: FloatArray, order: int = 2) -> FloatArray:
         """Jets at `points` (p, d), shape (p, c); see `Path.jets`."""
-        out = np.empty((len(points), jet.size(points.shape[1], order)))
-        for start in range(0, len(points), SERIES_TILE):
-            tile = slice(start, start + SERIES_TILE)
-            out[tile] = self.torus.jets(self.coefficients, points[tile], order)
-            out[tile] += self.trend.jets(points[tile], order) @ self.trend_weights
-        for tail in self.tails:
-            for start in range(0, len(points), TAIL_TILE):
-                tile = slice(start, start + TAIL_TILE)
-                out[tile] += tail.jets(points[tile], order)
+        out = series_jets(self.torus, self.coefficients, self.tails, points, order)
+        if self.trend_weights.any():
+            out += self.trend.jets(points, order) @ self.trend_weights
         return out
 
     def at_sites(self, points: FloatArray, design: FloatArray) -> FloatArray:
@@ -215,17 +207,38 @@ class SpectralConditional:
         return wave_jets(points - centre, frequencies, factors[:c]) * has_process(self.target)
 
     def path(self, rng: np.random.Generator, domain: FloatArray) -> Series:
-        """See `Conditional.path`: perturb and solve, or the factor where there is one.
+        """See `Conditional.path`: by the factor where there is one, or as `draw_together`."""
+        if self.precision.iterative:
+            return draw_together([self], [rng])[0]
+        unit = rng.standard_normal(len(self.precision.sds))
+        weights = self.weights + self.precision.sds * (unit @ self.precision.whitener)
+        return self._path(weights, rng)
 
-        .. math:: A x = W (F'y + t^{1/2} F'z) / t + \\xi
-        """
-        precision = self.precision
-        unit = rng.standard_normal(len(precision.sds))
-        if precision.iterative:
-            noise = self.engine.noise(rng) / np.sqrt(precision.noise_variance)
-            x = precision.solve((self._data_term + precision.sds * noise + unit)[None])[0]
-            weights = precision.sds * x
-        else:
-            weights = self.weights + precision.sds * (unit @ precision.whitener)
+    def _path(self, weights: FloatArray, rng: np.random.Generator) -> Series:
         tails = tuple(prior.draw_tail(rng) for prior in self.priors if has_process(self.target))
         return self.series(weights, tails)
+
+
+def means_together(conditionals: Sequence[SpectralConditional]) -> FloatArray:
+    """Posterior means of the weights of each, shape (V, k + 2 K), by iteration."""
+    right = np.stack([f._data_term for f in conditionals])
+    equations = Equations.of([f.precision for f in conditionals])
+    return equations.sds * equations.solve(right)[0]
+
+
+def draw_together(
+    conditionals: Sequence[SpectralConditional], streams: Sequence[np.random.Generator]
+) -> list[Series]:
+    r"""A path of each conditional from its own stream: perturb and solve.
+
+    .. math:: A x = W (F'y + t^{1/2} F'z) / t + \xi
+
+    Nothing but time depends on which are drawn together.
+    """
+    unit = np.stack([rng.standard_normal(len(conditionals[0].precision.sds)) for rng in streams])
+    noise = conditionals[0].engine.noise(streams)
+    equations = Equations.of([f.precision for f in conditionals])
+    unit += equations.sds * noise / np.sqrt(equations.noise_variance)
+    unit += np.stack([f._data_term for f in conditionals])
+    weights = equations.sds * equations.solve(unit)[0]
+    return [f._path(w, rng) for f, w, rng in zip(conditionals, weights, streams, strict=True)]

@@ -16,8 +16,10 @@ regression; Wilson et al. (2021), pathwise conditioning.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -28,7 +30,8 @@ from womble.covariance import parts
 from womble.engines.base import Target, parameters
 from womble.engines.disc import Disc, DiscPrior
 from womble.engines.observations import CovariateTerms
-from womble.engines.precision import MOST_FACTORED, Precision
+from womble.engines.precision import Precision
+from womble.engines.preconditioner import MOST_FACTORED, Preconditioner
 from womble.engines.series import SpectralConditional
 from womble.engines.statistics import Statistics
 from womble.engines.sums import NOISE_PRECISION, chunks, feature_sums
@@ -36,9 +39,14 @@ from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.trend import COEFFICIENT_SD
 
+# Vectors of noise in the data that are summed at a time: 30 MB with a chunk of rows.
+NOISE_TOGETHER = 8
 # Features up to which matrices of their size are factored for every draw: a likelihood then takes
 # no longer than the dense engine's at the most data it is meant for.
 DENSE_FEATURES = 2000
+
+
+_MAKING = Lock()  # for a moment: what takes time is made later
 
 
 class Likelihood(Protocol):
@@ -163,10 +171,24 @@ class SpectralEngine:
         return self if self.closed_form else self.blocks
 
     @cached_property
-    def gram(self) -> FloatArray:
-        """F'F, or as much of its lowest frequencies as a preconditioner may need."""
-        every = len(self.statistics.disc.numbers)
-        return self.statistics.gram(every if self.closed_form else min(MOST_FACTORED, every))
+    def gram(self) -> FloatArray | None:
+        """F'F; None where it is too large for a factor."""
+        return self.statistics.gram(len(self.statistics.disc.numbers)) if self.closed_form else None
+
+    @cached_property
+    def _preconditioners(self) -> dict[Theta, Preconditioner]:
+        return {}
+
+    def preconditioner(self, theta: Theta) -> Preconditioner:
+        """For all hyperparameters near these; the last one that was asked for is kept."""
+        kept = self._preconditioners
+        with _MAKING:
+            if theta not in kept:
+                kept.clear()
+                model = spectrum(self.kernel, theta, self.statistics.disc)
+                sds = self.sds(model.variances)
+                kept[theta] = Preconditioner(self.statistics, sds, model.noise, MOST_FACTORED)
+            return kept[theta]
 
     def sds(self, variances: FloatArray) -> FloatArray:
         """Prior sds of all features, the trend's first, from variances (K,) of frequencies."""
@@ -208,7 +230,7 @@ class SpectralEngine:
                   \mathrm{tr} K^{-1} = (n - \mathrm{tr}(I - A^{-1})) / t.
         """
         stats, model = self.statistics, spectrum(self.kernel, theta, self.statistics.disc)
-        precision = Precision(stats, self.gram, self.sds(model.variances), model.noise)
+        precision = Precision(stats, self.sds(model.variances), model.noise, self.gram)
         L, info = dpotrf(precision.block().T, lower=1, clean=1, overwrite_a=1)
         if info != 0:
             return -np.inf, np.zeros(len(model.noise_gradient))
@@ -228,10 +250,22 @@ class SpectralEngine:
         by_variance = np.divide(by_log, D, out=np.zeros_like(D), where=D > 0)
         return value, model.gradient @ by_variance + by_noise * model.noise_gradient
 
-    def condition(self, theta: Theta, target: Target = "surface") -> SpectralConditional:
-        """The field given data and hyperparameters."""
+    def condition(
+        self, theta: Theta, target: Target = "surface", near: Theta | None = None
+    ) -> SpectralConditional:
+        """The field given data and hyperparameters.
+
+        Where equations are solved by iteration, with the preconditioner of the hyperparameters
+        `near`: the same for all draws of a posterior, so that it is made once.
+        """
         model = spectrum(self.kernel, theta, self.statistics.disc)
-        precision = Precision(self.statistics, self.gram, self.sds(model.variances), model.noise)
+        precision = Precision(
+            self.statistics,
+            self.sds(model.variances),
+            model.noise,
+            self.gram,
+            None if self.closed_form else self.preconditioner(near or theta),
+        )
         priors = tuple(
             DiscPrior(part, scale, self.domain, self.statistics.disc)
             for part, scale in parts(self.kernel, theta.scales)
@@ -243,25 +277,27 @@ class SpectralEngine:
         """Number of paths that can be drawn together; None where there is no limit."""
         return None if self.coords is not None or self.closed_form else len(self.statistics.noise)
 
-    def noise(self, rng: np.random.Generator) -> FloatArray:
-        """F'z for unit normal noise z in the data, shape (k + 2 K,).
+    def noise(self, streams: Sequence[np.random.Generator]) -> FloatArray:
+        """F'z for unit normal noise z in the data from each stream, shape (S, k + 2 K).
 
-        Of data that are not at hand a vector that was kept, which the number of `rng` among its
+        Of data that are not at hand vectors that were kept, which the number of a stream among its
         siblings chooses: no two of up to `most_paths` paths that are drawn together share one.
         """
         stats = self.statistics
         if self.coords is None:
-            return stats.noise[spawned_number(rng) % len(stats.noise)]
-        total = np.zeros(stats.size)
-        for rows in chunks(len(self.coords)):
-            part = self.coords[rows]
-            basis = stats.trend.jets(part, 0)[:, 0]
-            if self.covariates is not None:
-                basis = np.concatenate([basis, self.covariates.design[rows]], axis=1)
-            z = rng.standard_normal((1, len(part)))
-            if self.weights is not None:
-                z *= np.sqrt(self.weights[rows])
-            total += feature_sums(stats.disc, basis, part, z, NOISE_PRECISION)[0]
+            return stats.noise[[spawned_number(rng) % len(stats.noise) for rng in streams]]
+        total = np.zeros((len(streams), stats.size))
+        for start in range(0, len(streams), NOISE_TOGETHER):
+            some = slice(start, start + NOISE_TOGETHER)
+            for rows in chunks(len(self.coords)):
+                part = self.coords[rows]
+                basis = stats.trend.jets(part, 0)[:, 0]
+                if self.covariates is not None:
+                    basis = np.concatenate([basis, self.covariates.design[rows]], axis=1)
+                z = np.stack([rng.standard_normal(len(part)) for rng in streams[some]])
+                if self.weights is not None:
+                    z *= np.sqrt(self.weights[rows])
+                total[some] += feature_sums(stats.disc, basis, part, z, NOISE_PRECISION)
         return total
 
 

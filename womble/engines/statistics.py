@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.fft import irfftn, next_fast_len, rfftn
+from scipy.fft import fft, ifft, irfft, irfftn, next_fast_len, rfft
 
 from womble.arrays import FloatArray
 from womble.engines.disc import Disc
@@ -251,20 +251,29 @@ class Statistics:
         return out
 
     def _wave_product(self, x: FloatArray) -> FloatArray:
-        """Phi'Phi x: a series, times the density of the data, back to the band."""
+        """Phi'Phi x: a series, times the density of the data, back to the band.
+
+        Vector by vector, which stays in a core's cache. Along the last axis the band is half of
+        what the grid holds: the transforms along the other are of that half only.
+        """
         density, (here, there, both) = self._density, self._places
         half = np.conj(np.ascontiguousarray(x).view(complex)) / np.sqrt(2)
         half[:, 0] = x[:, 0]
-        series = np.zeros((len(x), *density.shape[:-1], density.shape[-1] // 2 + 1), dtype=complex)
-        series[(slice(None), *here)] = half
-        series[(slice(None), *there)] = np.conj(half[:, both])
-        axes = tuple(range(1, series.ndim))
-        on_grid = irfftn(series, density.shape, axes, norm="forward", overwrite_x=True)
-        on_grid *= density
-        series = rfftn(on_grid, axes=axes, norm="forward", overwrite_x=True)
-        out = np.ascontiguousarray(np.sqrt(2) * np.conj(series[(slice(None), *here)]))
-        out[:, 0] = series.reshape(len(x), -1)[:, 0].real
-        return out.view(float)
+        series = np.empty((*density.shape[:-1], self.disc.torus.modes[-1] + 1), dtype=complex)
+        for vector in half:
+            series[:] = 0.0
+            series[here] = vector
+            series[there] = np.conj(vector[both])
+            lines = series if series.ndim == 1 else ifft(series, axis=0, norm="forward")
+            on_grid = irfft(lines, density.shape[-1], norm="forward")
+            on_grid *= density
+            lines = rfft(on_grid, norm="forward")[..., : series.shape[-1]]
+            found = lines if series.ndim == 1 else fft(lines, axis=0, norm="forward")
+            vector[:] = found[here]
+        np.conj(half, out=half)
+        half[:, 1:] *= np.sqrt(2)
+        half.imag[:, 0] = 0.0
+        return half.view(float)
 
     def gram(self, count: int) -> FloatArray:
         """F'F of the trend and the `count` lowest frequencies, shape (k + 2 count,) twice.
@@ -276,16 +285,15 @@ class Statistics:
         size = k + 2 * count
         out = np.empty((size, size))
         out[:k], out[:, :k] = self.trend_rows[:, :size], self.trend_rows[:, :size].T
-        waves = np.empty((count, 2, count, 2))
         middle = 2 * np.array(self.disc.torus.modes)
         for i in range(count):  # row by row: the sums of all pairs at once would take four times it
             minus = self.table[tuple((numbers[i] - numbers + middle).T)]
             plus = self.table[tuple((numbers[i] + numbers + middle).T)]
-            waves[i, 0, :, 0] = minus.real + plus.real
-            waves[i, 1, :, 1] = minus.real - plus.real
-            waves[i, 0, :, 1] = minus.imag - plus.imag
-            waves[i, 1, :, 0] = -minus.imag - plus.imag
-        out[k:, k:] = waves.reshape(2 * count, 2 * count)
+            cosine, sine = out[k + 2 * i, k:], out[k + 2 * i + 1, k:]
+            np.add(minus.real, plus.real, out=cosine[0::2])
+            np.subtract(minus.real, plus.real, out=sine[1::2])
+            np.subtract(minus.imag, plus.imag, out=cosine[1::2])
+            np.add(-minus.imag, -plus.imag, out=sine[0::2])
         # The constant is 1 where the others have the factor sqrt(2).
         out[k, k:] /= np.sqrt(2)
         out[k:, k] /= np.sqrt(2)

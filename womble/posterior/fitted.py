@@ -162,12 +162,12 @@ class Fitted:
         if "weights" in self.draws:
             weights = self.draws["weights"].to_numpy().reshape(len(table), -1)[chosen]
             thetas = [replace(theta, weights=w) for theta, w in zip(thetas, weights, strict=True)]
-        kind = Ensemble
         if isinstance(self._engine, SpectralEngine):
             from womble.engines.averages import SpectralEnsemble
 
-            kind = SpectralEnsemble
-        return kind(self._engine, scaling, thetas, repeats, target)
+            middle = layout.theta(np.median(table, axis=0) / units)
+            return SpectralEnsemble(self._engine, scaling, thetas, repeats, target, middle)
+        return Ensemble(self._engine, scaling, thetas, repeats, target)
 
     def _most_samples(self, samples: int | None) -> int:
         """Samples that are taken by default; refuse more than there is noise for."""
