@@ -95,7 +95,7 @@ def test_run_writes_what_the_library_gives(fitted):
     stored = gpd.read_file(folder / "boundaries.gpkg")
     assert len(crests) + len(level) > 0
     npt.assert_allclose(stored["length"], [*crests["length"], *level["length"]], rtol=1e-6)
-    assert f"{len(stored)} boundary lines" in said
+    assert f"{len(stored)} boundary line" in said
 
 
 def test_a_run_is_taken_up_again(soil, fitted):
@@ -189,7 +189,7 @@ def test_info_of_rasters_and_lines(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--value", "zin"), "`value` must name a column"),
+        (("--value", "zin"), "--value must name the column of the response; got 'zin'"),
         (("--kernel", "cubic"), "--kernel must be matern or squared-exponential"),
         (("--kernel", "squared-exponential", "--nu", 2.5), "--nu is the smoothness of matern"),
         (("--nu", 0.5), "`nu` must be above 1"),

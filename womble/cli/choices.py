@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,23 @@ def kernel(name: str, nu: float | None) -> Kernel:
             f"--nu is the smoothness of matern; {name} is smooth without end. Leave one out."
         )
     return SquaredExponential()
+
+
+def require_response(data: Any, value: str | None, file: Path) -> None:
+    """Refuse a table without a response named that it has; a raster has its own.
+
+    Raises
+    ------
+    ValueError
+        With the columns of numbers.
+    """
+    if not hasattr(data, "geometry") or value in data.columns:
+        return
+    numeric = ", ".join(map(str, data.select_dtypes("number").columns)) or "none"
+    raise ValueError(
+        f"--value must name the column of the response; got {value!r}. The columns of numbers are "
+        f"{numeric}. `womble info {file}` says more."
+    )
 
 
 def table_ending(name: str) -> str:

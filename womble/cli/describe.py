@@ -72,7 +72,10 @@ def of_lines(lines: gpd.GeoDataFrame, prominence: float) -> list[str]:
     shown = lines[["boundary_id", *names]].head(MOST_LINES)
     table = shown.to_string(index=False, float_format="{:.4g}".format, na_rep="")
     more = len(lines) - len(shown)
-    return [f"{len(lines)} boundary lines", table, *([f"... {more} more"] if more else [])]
+    count = "1 boundary line" if len(lines) == 1 else f"{len(lines)} boundary lines"
+    units = lines.attrs.get("units", {}).get("steepness_mean")
+    head = f"{count}, steepness in {units}" if units else count
+    return [head, table, *([f"... {more} more"] if more else [])]
 
 
 def _of_raster(path: Path, raster: Any, named: Sequence[str]) -> list[str]:

@@ -77,6 +77,7 @@ def run(
     levels = choices.link_levels(level or [], likelihood, transform)
     decided = {"prominence": prominence, "rule": rule, "alpha": alpha}
     data = options.read(file, x, y, crs, layer, project)
+    choices.require_response(data, value, file)
     job = Job(
         value=value,
         covariates=options.names(covariates),
@@ -112,4 +113,4 @@ def run(
     if results.boundaries is not None:
         typer.echo("\n".join(describe.of_lines(results.boundaries, prominence)))
     options.say_written([fit, *results.files])
-    typer.echo(f"next: womble info {fit}")
+    typer.echo(f"next: womble {'info' if report else 'report'} {fit}")
