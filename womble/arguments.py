@@ -108,13 +108,18 @@ KINDS = {
     "pd.DataFrame": Kind("a DataFrame", _of("DataFrame")),
     "np.ndarray": Kind("an array", lambda a: _sequence(a) and not _of("Dataset")(a)),
     "tuple": Kind("a tuple", lambda a: isinstance(a, tuple)),
-    "Path": Kind("a path", lambda argument: isinstance(argument, str | os.PathLike)),
-    "os.PathLike": Kind("a path", lambda argument: isinstance(argument, str | os.PathLike)),
     # Names of choices: which they are is for the function to say.
     **dict.fromkeys(("Target", "Kind", "LikelihoodName", "Method", "Inference"), TEXT),
 }
 SEED = Kind("None, a seed (a whole number that is not negative) or a numpy.random.Generator", _seed)
-SEED_ANNOTATION = "int | np.random.Generator | None"
+PATH = Kind("a path", lambda argument: isinstance(argument, str | os.PathLike))
+# Alternatives that mean one thing together.
+TOGETHER = {
+    "int | np.random.Generator | None": (SEED,),
+    "str | os.PathLike": (PATH,),
+    "str | os.PathLike | None": (PATH, NONE),
+    "str | Path": (PATH,),
+}
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -149,8 +154,9 @@ def _require(name: str, argument: Any, kinds: Sequence[Kind], signature: inspect
         return
     if argument is signature.parameters[name].default:
         return
-    words = list(dict.fromkeys(kind.words for kind in kinds))
-    raise TypeError(f"`{name}` must be {' or '.join(words)}; got {describe(argument)}.")
+    *words, last = dict.fromkeys(kind.words for kind in kinds)
+    expected = f"{', '.join(words)} or {last}" if words else last
+    raise TypeError(f"`{name}` must be {expected}; got {describe(argument)}.")
 
 
 def describe(argument: Any) -> str:
@@ -164,8 +170,8 @@ def describe(argument: Any) -> str:
 
 def _kinds(annotation: Any) -> tuple[Kind, ...]:
     """The kinds of an annotation, one an alternative; none where one of them is not known."""
-    if annotation == SEED_ANNOTATION:
-        return (SEED,)
+    if annotation in TOGETHER:
+        return TOGETHER[annotation]
     if isinstance(annotation, str):
         found = [_named(part.strip()) for part in _alternatives(annotation)]
     else:

@@ -129,6 +129,6 @@ def load(fit: Path) -> tuple[Any, dict[str, Any]]:
 
 def say_written(written: list[Path]) -> None:
     """List files."""
-    typer.echo(f"{len(written)} files written:")
+    typer.echo(f"{len(written)} {'file' if len(written) == 1 else 'files'} written:")
     for path in written:
         typer.echo(f"  {path}")
