@@ -149,6 +149,35 @@ def test_curves_are_tested_and_written(fitted, tmp_path):
     assert "must be 'segment' or 'curve'" in invoke(*words, "--by", "nothing").output
 
 
+@pytest.fixture
+def reported(monkeypatch):
+    """What the report was asked for, in place of the report, which takes a minute."""
+    asked = []
+
+    def report(posterior, path, **settings):
+        asked.append((posterior, path, settings))
+        return [path]
+
+    monkeypatch.setattr(wb, "report", report, raising=False)
+    return asked
+
+
+def test_report_is_asked_for_the_same_things(soil, fitted, reported, tmp_path):
+    folder, _ = fitted
+    result = invoke("report", folder / "fit.nc", "--spacing", 200, "--alpha", 0.1)
+    assert result.exit_code == 0, result.output
+    again = ("--boundaries", "none", "--level", 400, "--alpha", 0.1, "--out", folder, "--report")
+    result = invoke("run", soil, *RUN, *again)
+    assert result.exit_code == 0, result.output
+    for posterior, path, settings in reported:
+        assert posterior.data.name == "zinc"
+        assert path == folder / "report.html"
+        assert settings["grid"].spacing == (200.0, 200.0)
+        assert (settings["rule"], settings["alpha"], settings["rng"]) == ("fdr", 0.1, 1)
+    npt.assert_allclose(reported[1][2]["levels"], [np.log(400)])
+    assert "report.html" in result.output
+
+
 def test_info_tells_what_to_type_next(soil, fitted):
     told = invoke("info", soil, *READ).output
     assert "155 rows, Point" in told

@@ -75,6 +75,7 @@ def run(out: Path, *, seed: int, progress: bool) -> list[Path]:
     job = Job(value="zinc", transform="log", rng=seed)
     posterior, _ = fit_once(model, zinc, job, out / "fit.nc", anew=True, progress=progress)
     level = float(np.log(INTERVENTION))
+    about = REPORT | {"levels": [level], "segment_length": SEGMENT, "rng": seed}
     plan = Plan(
         grid=wb.Grid.from_data(zinc, spacing=SPACING),
         searches=searches(level),
@@ -82,7 +83,7 @@ def run(out: Path, *, seed: int, progress: bool) -> list[Path]:
         curves_called="bank",
         segment_length=SEGMENT,
         samples=SAMPLES,
-        report=REPORT | {"levels": [level], "segment_length": SEGMENT, "rng": seed},
+        report=about if "report" in wb.__all__ else None,
         seed=seed,
     )
     return [out / "fit.nc", *write_results(posterior, plan, out, progress=progress).files]

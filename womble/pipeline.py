@@ -128,7 +128,7 @@ def write_results(posterior: Posterior, plan: Plan, out: Path, *, progress: bool
     written += wb.write_geotiff(surface, out, progress=progress)
     if plan.figures:
         written += _draw(_figures(posterior, plan, surface, boundaries, tested), out)
-    if plan.report is not None and "report" in wb.__all__:
+    if plan.report is not None:
         asked = {"grid": plan.grid, "curves": plan.curves, **plan.report}
         written += wb.report(posterior, out / "report.html", progress=progress, **asked)
     return Results(written, boundaries)

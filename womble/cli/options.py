@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +130,9 @@ def load(fit: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def say_written(written: list[Path]) -> None:
-    """List files."""
+    """List files, a paragraph a folder."""
     typer.echo(f"{len(written)} {'file' if len(written) == 1 else 'files'} written:")
-    for path in written:
-        typer.echo(f"  {path}")
+    for folder in dict.fromkeys(path.parent for path in written):
+        names = ", ".join(path.name for path in written if path.parent == folder)
+        text = f"{folder}{os.sep} {names}"
+        typer.echo(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    "))
