@@ -103,8 +103,6 @@ KINDS = {
     "Grid": Kind("a Grid", _of("Grid")),
     "Transect": Kind("a Transect", _of("Transect")),
     "Check": Kind("a Check, as post.check() returns", _of("Check")),
-    "gpd.GeoDataFrame": Kind("a GeoDataFrame", _of("GeoDataFrame")),
-    "gpd.GeoSeries": Kind("a GeoSeries", _of("GeoSeries")),
     "pd.DataFrame": Kind("a DataFrame", _of("DataFrame")),
     "np.ndarray": Kind("an array", lambda a: _sequence(a) and not _of("Dataset")(a)),
     "tuple": Kind("a tuple", lambda a: isinstance(a, tuple)),

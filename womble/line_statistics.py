@@ -46,7 +46,7 @@ def boundary_statistics(draws: gpd.GeoDataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    settings = draws.attrs.get("womble")
+    settings = getattr(draws, "attrs", {}).get("womble")
     if settings is None or "draw" not in draws:
         raise ValueError(
             "`draws` must be a GeoDataFrame as boundary_draws() returns it, with the number of "
