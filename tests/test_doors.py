@@ -244,7 +244,11 @@ def test_messages_name_the_argument_and_what_it_must_be(examples):
             TypeError,
             "`levels` must be a sequence of numbers or",
         ),
-        (lambda: e.post.surface([1, 2]), TypeError, "`grid` must be a Grid, a Transect or None"),
+        (
+            lambda: e.post.surface([1, 2]),
+            TypeError,
+            "`grid` must be a womble.Grid, a Transect or None",
+        ),
         (lambda: wb.Matern(nu="5/2"), TypeError, "`nu` must be a number; got '5/2'"),
         (lambda: wb.plot.segments(e.ds), TypeError, "`gdf` must be a GeoDataFrame; got Dataset"),
         (lambda: wb.load(3), TypeError, "`path` must be a path; got 3"),

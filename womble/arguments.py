@@ -64,7 +64,7 @@ def _of(*names: str) -> Callable[[Any], bool]:
 def _posteriors(argument: Any) -> bool:
     """Some posteriors, by name or in a sequence."""
     entries = list(argument.values()) if isinstance(argument, Mapping) else argument
-    return (_sequence(entries)) and all(map(_of("Posterior"), entries))
+    return _sequence(entries) and all(hasattr(entry, "check") for entry in entries)
 
 
 def _functions(argument: Any) -> bool:
@@ -97,14 +97,13 @@ KINDS = {
     "Sequence[str]": Kind("a sequence of names", lambda a: _sequence(a) or isinstance(a, str)),
     "Sequence[Any]": Kind("a sequence", _sequence),
     "tuple[Correlation, ...]": Kind("a sequence of kernels", _sequence),
-    "tuple[int, int]": Kind("a pair of whole numbers", _numbers),
     "FloatArray": Kind("an array of numbers", _array),
     "BoolArray": Kind("an array of True and False", _array),
-    "Grid": Kind("a Grid", _of("Grid")),
+    "Grid": Kind("a womble.Grid", _of("Grid")),
     "Transect": Kind("a Transect", _of("Transect")),
     "Check": Kind("a Check, as post.check() returns", _of("Check")),
     "pd.DataFrame": Kind("a DataFrame", _of("DataFrame")),
-    "np.ndarray": Kind("an array", lambda a: _sequence(a) and not _of("Dataset")(a)),
+    "np.ndarray": Kind("Axes", lambda a: _of("Axes")(a) or type(a) in (list, tuple, np.ndarray)),
     "tuple": Kind("a tuple", lambda a: isinstance(a, tuple)),
     # Names of choices: which they are is for the function to say.
     **dict.fromkeys(("Target", "Kind", "LikelihoodName", "Method", "Inference"), TEXT),
