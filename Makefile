@@ -6,7 +6,7 @@ $(if $(VERSION),,$(error $(PYTHON) does not run: give PYTHON=<an interpreter, 3.
 READY := $(VENV)/ready-$(VERSION)
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint validate bench notebooks clean
+.PHONY: demo test lint validate bench notebooks gallery clean
 
 demo: $(READY)
 	$(BIN)/womble demo --out out
@@ -26,6 +26,9 @@ bench: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python tests/run_notebooks.py out/notebooks
+
+gallery: $(READY)
+	$(BIN)/python notebooks/gallery.py notebooks/gallery
 
 # A change of interpreter or of pyproject.toml makes the environment anew.
 $(READY): pyproject.toml

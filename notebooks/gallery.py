@@ -10,10 +10,125 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import geopandas as gpd
 import matplotlib.pyplot as plt
+import numpy as np
+import shapely
 from matplotlib.axes import Axes
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 import womble as wb
+
+QUICK = {"inference": "importance", "draws": 600, "rng": 1, "progress": False}
+WIDTH = 800  # pixels, as wide as a README is shown
+
+
+def meuse() -> Axes:
+    """Where zinc changes fastest, and where it passes the limit: notebook 03."""
+    zinc = wb.datasets.meuse()
+    post = wb.FieldModel().fit(zinc, "zinc", transform="log", **QUICK)
+    grid = wb.Grid.from_data(zinc, spacing=30.0)
+    ds = post.surface(grid, samples=200, rng=1, progress=False)
+    sure = {"prominence": 0.8, "alpha": 0.2, "rng": 1, "progress": False}
+    crests = post.boundaries(grid, **sure)
+    limit = post.boundaries(grid, kind="level", levels=[np.log(720)], **sure)
+    left, right = _pair(11.0, 6.0)
+    for ax, name, lines in ((left, "gradient_magnitude", crests), (right, "value", limit)):
+        wb.plot.surface(ds, name, ax=ax)
+        if name == "value":
+            bands = post.boundary_bands(lines, level=0.9, rng=1, progress=False)
+            bands.plot(ax=ax, color="white", alpha=0.4)
+        wb.plot.boundaries(lines, ax=ax)
+        ax.get_legend().remove()
+    left.set_title("Slope of log zinc and its crests, 80% sure", loc="left", fontsize="medium")
+    right.set_title("Log zinc, the line of 720 mg/kg, 90% band", loc="left", fontsize="medium")
+    return left
+
+
+def bank() -> Axes:
+    """Does zinc fall across the bank of the Meuse? Notebook 04."""
+    zinc = wb.datasets.meuse()
+    post = wb.FieldModel().fit(zinc, "zinc", transform="log", **QUICK)
+    river = shapely.orient_polygons(wb.datasets.meuse_river().geometry.iloc[0], exterior_cw=False)
+    along = [river.exterior.project(point) for point in zinc.geometry]
+    line = shapely.ops.substring(river.exterior, min(along), max(along))
+    curve = gpd.GeoDataFrame(geometry=[line], crs=zinc.crs)
+    pieces = post.womble(curve, segment_length=50.0, rule="simultaneous", rng=1, progress=False)
+    ax = wb.plot.along(pieces)
+    ax.set_title("Slope of log zinc across the river bank", loc="left", fontsize="medium")
+    return ax
+
+
+def prices() -> Axes:
+    """What the place adds to a house's price: notebook 06."""
+    houses = wb.datasets.baltimore()
+    features = {
+        "NROOM": "a room",
+        "NBATH": "a bath",
+        "AC": "air conditioning",
+        "FIREPL": "a fireplace",
+        "BMENT": "basement",
+        "GAR": "garage",
+        "AGE": "a year of age",
+        "LOTSZ": "100 ft² of lot",
+        "SQFT": "100 ft² inside",
+        "DWELL": "detached",
+    }
+    post = wb.FieldModel().fit(houses, "PRICE", covariates=[*features], transform="log", **QUICK)
+    worth = post.coefficients()
+    ds = post.surface(target="process", samples=200, rule="fdr", rng=1, progress=False)
+    left, right = _pair(11.5, 4.0, (1.0, 2.0), gap=0.2)
+    mean, low, high = (100 * np.expm1(worth[name]) for name in ("mean", "q025", "q975"))
+    left.hlines(list(features.values()), low, high, color="0.6", linewidth=2)
+    left.plot(mean, list(features.values()), "o", color="#2166ac")
+    left.axvline(0, color="0.4", linewidth=0.8)
+    left.invert_yaxis()
+    left.set_xlabel("% of the price, 95% intervals")
+    left.set_title("What adds to a house's price", loc="left", fontsize="medium")
+    wb.plot.surface(ds, "value", ax=right)
+    right.plot(houses.geometry.x, houses.geometry.y, ".", color="0.3", markersize=2)
+    right.get_legend().remove()
+    right.set_title(
+        "What the place adds to log price (outlined: significant)", loc="left", fontsize="medium"
+    )
+    return left
+
+
+def scarp() -> Axes:
+    """Crests of the slope from 300 spot heights over the real terrain: notebook 07."""
+    with get_sample_data("jacksboro_fault_dem.npz") as dem:
+        height = dem["elevation"][::-1].astype(float)
+    dx, dy = 74.6, 92.5  # metres, see the notebook
+    x, y = dx * (np.arange(height.shape[1]) + 0.5), dy * (np.arange(height.shape[0]) + 0.5)
+    rng = np.random.default_rng(1)
+    row, column = np.unravel_index(rng.choice(height.size, 300, replace=False), height.shape)
+    sites = gpd.points_from_xy(x[column], y[row])
+    heights = gpd.GeoDataFrame({"elevation": height[row, column]}, geometry=sites)
+    heights["elevation"] += 5.0 * rng.standard_normal(300)
+    heights.attrs = {"units": {"elevation": "m"}, "coordinate_units": "m"}
+    post = wb.FieldModel().fit(heights, "elevation", measurement_sd=5.0, **QUICK)
+    grid = wb.Grid.from_data(heights, spacing=400.0, mask="hull")
+    ds = post.surface(grid, samples=150, rng=1, progress=False)
+    lines = post.boundaries(grid, samples=150, rng=1, progress=False)
+    left, right = _pair(11.0, 4.8, gap=0.25)
+    smooth = gaussian_filter(height, (900 / dy, 900 / dx))
+    steepness = np.hypot(*np.gradient(smooth, dy, dx))
+    left.imshow(height, cmap="cividis", origin="lower", extent=(0, x[-1], 0, y[-1]))
+    left.contour(x, y, steepness, [0.12], colors="white", linewidths=1)
+    left.plot(heights.geometry.x, heights.geometry.y, ".", color="black", markersize=2)
+    left.set_title(
+        "Elevation, the 300 heights that are known;\nwhite: slope above 0.12, smoothed over 0.9 km",
+        loc="left",
+        fontsize="medium",
+    )
+    wb.plot.boundaries(lines, ax=wb.plot.surface(ds, "gradient_magnitude", ax=right))
+    right.contour(x, y, steepness, [0.12], colors="white", linewidths=1)
+    right.get_legend().remove()
+    right.set_title("Slope from these heights,\nand its crests", loc="left", fontsize="medium")
+    left.set(xlim=right.get_xlim(), ylim=right.get_ylim(), xlabel="x (m)", ylabel="y (m)")
+    return left
 
 
 def fulmar() -> Axes:
@@ -37,7 +152,21 @@ def fulmar() -> Axes:
     return ax
 
 
-FIGURES: dict[str, Callable[[], Axes]] = {"fulmar": fulmar}
+def _pair(
+    width: float, height: float, widths: tuple[float, float] = (1.0, 1.0), gap: float = 0.55
+) -> np.ndarray:
+    """Two Axes side by side, with room for a colour bar between."""
+    ratios = {"width_ratios": widths, "wspace": gap}
+    return plt.subplots(1, 2, figsize=(width, height), gridspec_kw=ratios)[1]
+
+
+FIGURES: dict[str, Callable[[], Axes]] = {
+    "meuse": meuse,
+    "bank": bank,
+    "fulmar": fulmar,
+    "prices": prices,
+    "scarp": scarp,
+}
 
 
 def main(folder: str, *names: str) -> None:
@@ -45,8 +174,13 @@ def main(folder: str, *names: str) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name in names or FIGURES:
         path = Path(folder) / f"{name}.png"
-        FIGURES[name]().figure.savefig(path, dpi=110, bbox_inches="tight")
+        figure = FIGURES[name]().figure
+        figure.draw_without_rendering()
+        inches = figure.get_tightbbox().width
+        figure.savefig(path, dpi=min(WIDTH / inches, 110), bbox_inches="tight")
         plt.close("all")
+        # A palette of 256 colours: half the bytes, and no difference to be seen.
+        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path)
         print(path)
 
 

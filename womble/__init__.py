@@ -25,6 +25,7 @@ _HOMES = {
     "open_points": "womble.points",
     "project": "womble.utm",
     "read_data": "womble.files",
+    "report": "womble.reporting",
     "write_geotiff": "womble.raster",
     "write_table": "womble.files",
     "write_zarr": "womble.zarr_store",

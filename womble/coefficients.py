@@ -23,9 +23,11 @@ def coefficients(ensemble: Ensemble, covariates: Covariates) -> pd.DataFrame:
 
     columns = covariates.size
     units = COEFFICIENT_SD * ensemble.scaling.scale / covariates.units
+    unused = np.random.default_rng(0)  # nothing is drawn
     means, variances = [], []
-    for theta in ensemble.thetas:
-        mean, covariance = ensemble.engine.condition(theta).coefficient_law()
+    for mean, covariance in ensemble.over(
+        lambda theta, _: ensemble.engine.condition(theta).coefficient_law(), unused
+    ):
         means.append(units * mean[-columns:])
         variances.append(units**2 * np.diag(covariance)[-columns:])
     means, sds = np.array(means), np.sqrt(variances)

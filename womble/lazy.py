@@ -17,8 +17,8 @@ from womble import __version__
 from womble.arrays import FloatArray
 from womble.attributes import describe
 from womble.cells import Cells
-from womble.engines.base import ENGINE_REMEDY, require_inside
 from womble.engines.ensemble import Ensemble
+from womble.engines.user_units import ENGINE_REMEDY, require_inside
 from womble.lattice import Lattice, Window
 from womble.shipped import Shipped
 from womble.streams import Streams

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -212,6 +212,7 @@ class FieldModel(ModelChoice):
         """
         from womble import gaussian_model, latent_model
         from womble.diagnostics import warn_of_short_lengthscale
+        from womble.origin import with_origin
         from womble.sampling import Method
 
         for name, count, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
@@ -242,7 +243,7 @@ class FieldModel(ModelChoice):
             post = latent_model.fit(model, self.priors, **settings)
         if checked.whole is None:  # neighbours in a sample are farther apart than in the data
             warn_of_short_lengthscale(post.draws, checked.coords)
-        return post
+        return replace(post, draws=with_origin(post.draws, post.layout, checked, self.priors, rng))
 
     @checked
     def condition(

@@ -15,9 +15,10 @@ from threadpoolctl import threadpool_limits
 from womble import jet
 from womble.arguments import checked
 from womble.arrays import FloatArray
-from womble.engines.base import Conditional, Path, require_inside
+from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import WORKERS, DrawTogether, Ensemble
 from womble.engines.precision import TOGETHER
+from womble.engines.user_units import require_inside
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
 from womble.spatial_data import query_points

@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.engines.base import ENGINE_REMEDY, Conditional, Path, PathInUserUnits, require_inside
+from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import DrawTogether, Ensemble
 from womble.engines.precision import TOGETHER
 from womble.engines.series import draw_together, means_together
+from womble.engines.user_units import ENGINE_REMEDY, PathInUserUnits, require_inside
 from womble.hyperparameters import Theta
 from womble.jet import size as jet_size
 from womble.paths import Paths, batched, draw_paths, in_threads, shown

@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from womble import jet, mixture
 from womble.arrays import FloatArray
-from womble.engines.base import Conditional, Engine, InUserUnits, Path, Target, has_trend
+from womble.engines.base import Conditional, Engine, Path, Target, has_trend
+from womble.engines.user_units import InUserUnits
 from womble.hyperparameters import Theta
 from womble.scaling import Scaling
 

@@ -24,9 +24,10 @@ from rich.progress import track
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale
-from womble.engines.base import Path, require_inside
+from womble.engines.base import Path
 from womble.engines.fourier import FourierPath, FourierPrior
 from womble.engines.paths import TILE
+from womble.engines.user_units import require_inside
 from womble.interop.derivatives import Constant, Covariance, Linear, Scaled, Stationary, Sum
 from womble.interop.posterior import SklearnPosterior, checked_points
 from womble.kernels import Matern, SquaredExponential

@@ -9,6 +9,8 @@ from womble.plot.across import profile
 from womble.plot.check import check
 from womble.plot.lines import along, boundaries, segments, spaghetti
 from womble.plot.maps import data, gradient_arrows, probability, surface
+from womble.plot.overview import overview
+from womble.plot.trace import trace
 from womble.plot.transects import change_points, transect
 
 __all__ = [
@@ -18,10 +20,12 @@ __all__ = [
     "check",
     "data",
     "gradient_arrows",
+    "overview",
     "probability",
     "profile",
     "segments",
     "spaghetti",
     "surface",
+    "trace",
     "transect",
 ]

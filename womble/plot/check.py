@@ -142,7 +142,7 @@ def _residuals(ax: Axes, result: Check) -> None:
         ax.axhline(0.0, color="0.4", linewidth=0.8)
         ax.set(xlabel=f"predicted {result.name}", ylabel=label)
         return
-    style.map_axes(ax, seen.total_bounds, style.map_labels(seen))
+    style.map_axes(ax, seen.total_bounds, style.map_labels(seen), style.map_units(seen))
     points = ax.scatter(seen.geometry.x, seen.geometry.y, c=z, s=14, **style.colours(z, True))
     ax.figure.colorbar(points, ax=ax, label=label)
 

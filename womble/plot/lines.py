@@ -34,7 +34,7 @@ def segments(gdf: gpd.GeoDataFrame, quantity: str = "gradient", *, ax: Axes | No
     """
     measure = f"average_{quantity}_mean"
     _require(gdf, "segments", measure, f"{quantity}_significant", "rule")
-    ax = style.map_axes(ax, gdf.total_bounds, style.map_labels(gdf))
+    ax = style.map_axes(ax, gdf.total_bounds, style.map_labels(gdf), style.map_units(gdf))
     widths = np.where(gdf[f"{quantity}_significant"] != 0, 5.0, 1.8)
     lines = _draw(ax, gdf, widths, gdf[measure].to_numpy(), signed=True)
     style.colour_bar(ax, lines, f"average {quantity} across the line{_units(gdf, measure)}")
@@ -60,7 +60,7 @@ def boundaries(gdf: gpd.GeoDataFrame, *, ax: Axes | None = None) -> Axes:
         `gdf` lacks a column.
     """
     _require(gdf, "boundaries", "boundary_id", "probability", "steepness_mean", "rule")
-    ax = style.map_axes(ax, gdf.total_bounds, style.map_labels(gdf))
+    ax = style.map_axes(ax, gdf.total_bounds, style.map_labels(gdf), style.map_units(gdf))
     box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": style.INK}
     label = {"bbox": box, "ha": "center", "va": "center", "fontsize": "small", "clip_on": True}
     if gdf.empty:
@@ -102,7 +102,8 @@ def spaghetti(
     """
     _require(draws, "draws", "draw", "geometry")
     some = lines if draws.empty and lines is not None else draws
-    ax = style.map_axes(ax, some.total_bounds, style.map_labels(draws))
+    labels, units = style.map_labels(draws), style.map_units(draws)
+    ax = style.map_axes(ax, some.total_bounds, labels, units)
     if draws.empty:
         place = {"transform": ax.transAxes, "ha": "center", "va": "center"}
         ax.text(0.5, 0.5, "no boundary in any draw", **place)

@@ -51,7 +51,7 @@ def surface(
     field, flag = _layer(ds, variable, statistic), f"{variable}_significant"
     bounds = [float(edge) for edge in (field.x.min(), field.y.min(), field.x.max(), field.y.max())]
     labels = (_name(ds[dim]) + style.in_units(ds[dim].attrs.get("units")) for dim in ("x", "y"))
-    ax = style.map_axes(ax, bounds, tuple(labels))
+    ax = style.map_axes(ax, bounds, tuple(labels), ds["x"].attrs.get("units"))
     ax.set_facecolor(style.NO_DATA)
     colours = _colours(field, signed=variable != "value" and flag in ds)
     mesh = ax.pcolormesh(field.x, field.y, field, shading="nearest", rasterized=True, **colours)
@@ -173,8 +173,10 @@ def data(
             "`coords` must have shape (n, 2) and `values` shape (n,); got "
             f"{xy.shape} and {values.shape}. Give one (x, y) row and one value per location."
         )
-    labels = style.map_labels(coords) if geo else ("x", "y")
-    ax = style.map_axes(ax, [*xy.min(axis=0), *xy.max(axis=0)], labels)
+    labels, units = ("x", "y"), None
+    if geo:
+        labels, units = style.map_labels(coords), style.map_units(coords)
+    ax = style.map_axes(ax, [*xy.min(axis=0), *xy.max(axis=0)], labels, units)
     size = np.clip(6000 / len(values), 3, 36)  # square points; a crowd stays apart
     dots = {"s": size, "edgecolors": "0.2", "linewidths": 0.4, **style.colours(values)}
     style.colour_bar(ax, ax.scatter(*xy.T, c=values, **dots), label or "value")

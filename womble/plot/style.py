@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from importlib.util import find_spec
 from typing import Any
 
 import geopandas as gpd
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import CenteredNorm
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 from numpy.typing import ArrayLike
@@ -18,6 +20,15 @@ from womble.readers import UNIT_SYMBOLS, coordinate_units
 
 POSITIVE, NEGATIVE = "#b2182b", "#2166ac"  # the ends of RdBu_r
 INK, NO_DATA = "0.15", "0.88"  # greys: lines and text; the ground where nothing is predicted
+
+# Units of length that a scale bar can have: how many of which unit, and its family.
+SCALED = {
+    "m": (1.0, "m", "si-length"),
+    "km": (1.0, "km", "si-length"),
+    "ft": (1.0, "ft", "imperial-length"),
+    "US survey foot": (1.0, "ft", "imperial-length"),  # longer by two millionths
+    "1000 ft": (1000.0, "ft", "imperial-length"),
+}
 
 # Characters of small print that fit below the narrowest map.
 NOTE_WIDTH = 60
@@ -40,8 +51,12 @@ def in_units(units: str | None) -> str:
     return f" ({raised})"
 
 
+def map_units(gdf: gpd.GeoDataFrame) -> str | None:
+    return coordinate_units(gdf.crs, gdf.attrs)
+
+
 def distance_units(gdf: gpd.GeoDataFrame) -> str:
-    return in_units(coordinate_units(gdf.crs, gdf.attrs))
+    return in_units(map_units(gdf))
 
 
 def map_labels(gdf: gpd.GeoDataFrame) -> tuple[str, str]:
@@ -62,8 +77,13 @@ def new_axes(width: float, height: float) -> Axes:
     return plt.subplots(figsize=(width, height), layout="compressed")[1]
 
 
-def map_axes(ax: Axes | None, bounds: ArrayLike, labels: tuple[str, str]) -> Axes:
-    """Axes in the proportions of `bounds` (left, bottom, right, top); existing labels are kept."""
+def map_axes(
+    ax: Axes | None, bounds: ArrayLike, labels: tuple[str, str], units: str | None = None
+) -> Axes:
+    """Axes in the proportions of `bounds` (left, bottom, right, top); existing labels are kept.
+
+    `units` of the coordinates: lengths get a scale bar.
+    """
     if ax is None:
         width, height = bounds[2] - bounds[0], bounds[3] - bounds[1]
         # Between 1:2 and 2:1, as narrower maps have no room for labels.
@@ -75,7 +95,31 @@ def map_axes(ax: Axes | None, bounds: ArrayLike, labels: tuple[str, str]) -> Axe
         axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
         axis.set_label_text(axis.get_label_text() or label)
     ax.ticklabel_format(style="plain", useOffset=False)  # 181000, not 1.81e5
+    _scale_bar(ax, units)
     return ax
+
+
+def _scale_bar(ax: Axes, units: str | None) -> None:
+    """A scale bar in units of length, where the maps extra is installed and there is none yet."""
+    symbol = SCALED.get(UNIT_SYMBOLS.get(units, units))
+    if symbol is None or find_spec("matplotlib_scalebar") is None:
+        return
+    from matplotlib_scalebar.scalebar import ScaleBar
+
+    if any(isinstance(artist, ScaleBar) for artist in ax.artists):
+        return
+    factor, unit, dimension = symbol
+    style = {"box_alpha": 0.7, "color": INK, "height_fraction": 0.008, "length_fraction": 0.22}
+    style |= {"location": "lower right", "scale_loc": "top", "font_properties": {"size": "small"}}
+    ax.add_artist(ScaleBar(factor, unit, dimension, **style))
+
+
+def date_ticks(ax: Axes, positions: ArrayLike) -> None:
+    """Ticks of dates that do not run into one another; others are left as they are."""
+    if np.asarray(positions).dtype.kind == "M":
+        locator = AutoDateLocator(maxticks=7)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def colour_bar(ax: Axes, mappable: ScalarMappable, label: str) -> Colorbar:

@@ -60,6 +60,7 @@ def transect(
             if np.isfinite(of).any():
                 ax.plot(x, of, color=colour, linewidth=3.0, label=f"significant: {label}")
     ax.set_xlim(x[0], x[-1])
+    style.date_ticks(ax, x)
     ax.ticklabel_format(axis="y", scilimits=(-3, 5), useMathText=True)
     units = (style.in_units(a.attrs.get("units")) for a in (ds[dim], field))
     name = field.attrs.get("long_name", variable)

@@ -15,6 +15,7 @@ from womble.posterior.across import AcrossLines
 from womble.posterior.antiderivatives import Antiderivatives
 from womble.posterior.areas import Areas
 from womble.posterior.checks import Checks
+from womble.posterior.display import Display
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
 from womble.posterior.transects import Transects
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Checks):
+class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Checks, Display):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes
