@@ -54,6 +54,9 @@ class Examples:
         known = {"lengthscale": 3.0, "amplitude": 1.0, "noise_sd": 0.1}
         self.post = self.model.condition(self.frame, "v", **known)
         x = np.linspace(0, 10, 30)
+        self.fitted = self.model.fit(
+            self.frame, "v", inference="importance", draws=800, rng=1, progress=False
+        )
         self.line = self.model.condition((x, np.tanh(x - 5)), **known)
         self.grid = wb.Grid.from_data(self.frame, spacing=2.5)
         quiet = {"progress": False, "rng": 1}
@@ -156,6 +159,12 @@ def doors(e: Examples) -> dict:
             wb.plot.profile,
             {"ds": e.profile, "boundary_id": int(e.lines["boundary_id"].iloc[0])},
         ),
+        "plot.overview": (
+            wb.plot.overview,
+            {"posterior": post, "ds": e.ds, "found": e.lines},
+        ),
+        "plot.trace": (wb.plot.trace, {"posterior": e.fitted}),
+        "plot": (post.plot, {"grid": e.grid} | quiet),
         "plot.check": (wb.plot.check, {"result": e.check}),
         "plot.transect": (wb.plot.transect, {"ds": e.along}),
         "plot.change_points": (wb.plot.change_points, {"table": e.changes}),
@@ -190,7 +199,13 @@ def wrong(e: Examples) -> list:
     ]
 
 
-def test_wrong_arguments_end_in_errors_of_our_own(examples, tmp_path, monkeypatch):
+def few_wrong(e: Examples) -> list:
+    """Those that found the most."""
+    return ["nonsense", -1, object(), np.array([[np.nan, np.nan]]), e.frame.iloc[:0]]
+
+
+@pytest.mark.parametrize("wrong", [few_wrong, pytest.param(wrong, marks=pytest.mark.slow)])
+def test_wrong_arguments_end_in_errors_of_our_own(wrong, examples, tmp_path, monkeypatch):
     """Every argument of every door with everything that is wrong, one at a time."""
     monkeypatch.chdir(tmp_path)  # "nonsense" is a name for a file, too
     foreign = []
@@ -219,7 +234,6 @@ def test_doors_are_all_there(examples):
         "summary",  # takes nothing
         "ensemble",  # not for users
         "report",  # tests/test_report.py
-        "plot",
     }
     assert public - asked <= elsewhere
 

@@ -93,6 +93,7 @@ KINDS = {
     "Mapping[str, str]": Kind("a mapping by name", lambda a: isinstance(a, Mapping)),
     "Mapping[str, Statistic]": Kind("a mapping of names to functions", _functions),
     "Mapping[str, Posterior]": Kind("a mapping of names to posteriors", _posteriors),
+    "Posterior": Kind("a Posterior", _of("Posterior")),
     "Sequence[Posterior]": Kind("a sequence of posteriors", _posteriors),
     "Sequence[str]": Kind("a sequence of names", lambda a: _sequence(a) or isinstance(a, str)),
     "Sequence[Any]": Kind("a sequence", _sequence),
