@@ -292,6 +292,7 @@ def out(tmp_path_factory):
 def test_the_demo_writes_every_file(out):
     expected = {f"{name}.tif" for name in VARIABLES}
     expected |= {"fit.nc", "surface.nc", "summary.csv", "boundaries.gpkg", "segments.gpkg"}
+    expected |= {"report.html"}
     written = {path.name for path in out.iterdir()}
     assert expected <= written
     assert sum(name.endswith(".png") for name in written) >= 6
