@@ -105,7 +105,6 @@ KINDS = {
     "Check": Kind("a Check, as post.check() returns", _of("Check")),
     "pd.DataFrame": Kind("a DataFrame", _of("DataFrame")),
     "np.ndarray": Kind("Axes", lambda a: _of("Axes")(a) or type(a) in (list, tuple, np.ndarray)),
-    "tuple": Kind("a tuple", lambda a: isinstance(a, tuple)),
     # Names of choices: which they are is for the function to say.
     **dict.fromkeys(("Target", "Kind", "LikelihoodName", "Method", "Inference"), TEXT),
 }

@@ -27,7 +27,7 @@ from womble.vertices import candidate_vertices  # noqa: E402
 NOISE_SD = 0.3
 NAMES = ("f", "f_x", "f_y", "f_xx", "f_xy", "f_yy")
 # Amplitude, and cycles over the unit square along x and y.
-WAVES = ((1.0, 1.0, 0.5), (0.3, 7.0, -7.0))
+WAVES = ((1.0, 1.0, 0.5), (0.2, 7.0, -7.0))
 HEIGHT, STEEPNESS = 1.2, 40.0  # 0.6 tanh(40 u), u the distance from the line
 NORMAL = np.array([0.96, -0.28])
 HOLES = np.array([[0.2, 0.2, 0.08], [0.8, 0.25, 0.06], [0.25, 0.8, 0.1], [0.75, 0.75, 0.05]])
