@@ -381,7 +381,9 @@ def test_bad_options(given, grid, option, message):
 
 
 def test_a_grid_of_another_kind_or_crs(given, grid):
-    with pytest.raises(TypeError, match=r"`grid` must be a womble\.Grid; got ndarray"):
+    with pytest.raises(
+        TypeError, match=r"`grid` must be a womble\.Grid, a Transect or None; got ndarray"
+    ):
         given.surface(grid.points)
     with pytest.raises(ValueError, match="`grid` must be in the data's CRS, 'Amersfoort"):
         given.surface(replace(grid, crs="EPSG:32631"))

@@ -23,8 +23,11 @@ _HOMES = {
     "from_sklearn": "womble.interop.sklearn",
     "load": "womble.storage",
     "open_points": "womble.points",
+    "project": "womble.utm",
+    "read_data": "womble.files",
     "report": "womble.reporting",
     "write_geotiff": "womble.raster",
+    "write_table": "womble.files",
     "write_zarr": "womble.zarr_store",
 }
 _MODULES = ("datasets", "plot")

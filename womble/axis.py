@@ -103,6 +103,8 @@ def _dates(positions: Any) -> npt.NDArray[np.datetime64] | None:
     """
     import pandas as pd
 
+    if hasattr(positions, "data_vars"):
+        raise TypeError("positions must be an array; got a Dataset. Take one variable of it.")
     dtype = getattr(positions, "dtype", None)
     _require(not isinstance(dtype, pd.PeriodDtype), "as periods", "to_timestamp()")
     _require(getattr(dtype, "kind", "") != "m", "as durations", "/ np.timedelta64(1, 'D')")

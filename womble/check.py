@@ -21,6 +21,7 @@ import numpy as np
 from scipy.cluster.vq import kmeans2
 from scipy.stats import kstest
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Blocks, Conditional
 from womble.engines.ensemble import Ensemble
@@ -195,6 +196,7 @@ def warn_of_influence(result: Check) -> None:
         )
 
 
+@checked
 def compare(
     posteriors: Sequence[Posterior] | Mapping[str, Posterior],
     *,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from womble.arguments import describe
 from womble.arrays import FloatArray, float_array
 
 if TYPE_CHECKING:
@@ -321,6 +322,11 @@ def read_table(
         raise TypeError(
             f"`covariates` may name columns of a GeoDataFrame only; the data are a "
             f"{type(data).__name__}. Give a DataFrame or a dict of arrays."
+        )
+    if not all(isinstance(name, Hashable) for name in covariates):
+        raise TypeError(
+            f"`covariates` must be names of columns, a DataFrame or a mapping; got "
+            f"{describe(covariates)}. Give an array as a dict: {{'name': array}}."
         )
     missing = [name for name in covariates if name not in data.columns]
     if missing:

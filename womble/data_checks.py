@@ -28,9 +28,10 @@ def warn_degrees(has_crs: bool, units: str | None, coords: FloatArray) -> None:
     if not has_crs and not stated and looks_like_degrees(coords):
         warn(
             "the data have no CRS and their coordinates look like longitudes and latitudes; they "
-            "are taken as planar. If they are degrees, use set_crs('EPSG:4326') and then to_crs "
-            "with a projected CRS (estimate_utm_crs() finds one). If they are planar, state their "
-            "unit in data.attrs['coordinate_units'], or move the origin into the domain."
+            "are taken as planar. If they are degrees, use set_crs('EPSG:4326') and then "
+            "wb.project(data), or to_crs with a projected CRS (estimate_utm_crs() finds one). If "
+            "they are planar, state their unit in data.attrs['coordinate_units'], or move the "
+            "origin into the domain."
         )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
 import womble as wb
+from womble.job import Job, fit_once
+from womble.pipeline import Plan, write_results
 
 # Longest tested piece of the river bank and side of a cell, in metres: about half the median
 # spacing of the samples. Posterior draws of the surfaces and of the bank.
@@ -21,6 +23,7 @@ INTERVENTION = 720.0
 # 155 noisy samples do not settle where zinc falls fastest: crests are shown from a prominence of
 # 0.8 on, with a fifth of them expected to be false. Their probability is in the table.
 CANDIDATE = 0.8
+REPORT = {"prominence": CANDIDATE, "line_alpha": 1 - CANDIDATE, "title": "Zinc at the Meuse"}
 
 
 def nearest_bank(samples: gpd.GeoDataFrame, river: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -43,23 +46,16 @@ def nearest_bank(samples: gpd.GeoDataFrame, river: gpd.GeoDataFrame) -> gpd.GeoD
     return gpd.GeoDataFrame({"name": ["river bank"]}, geometry=[bank], crs=river.crs)
 
 
-def find_boundaries(
-    posterior: wb.Posterior, grid: wb.Grid, *, seed: int, progress: bool
-) -> gpd.GeoDataFrame:
-    """Candidate crests of the slope, and the line where zinc passes the intervention value."""
-    crests = posterior.boundaries(
-        grid, prominence=CANDIDATE, alpha=1 - CANDIDATE, rng=seed, progress=progress
-    )
-    contour = posterior.boundaries(
-        grid, kind="level", levels=[np.log(INTERVENTION)], rng=seed, progress=progress
-    )
-    found = [lines for lines in (crests, contour) if len(lines)]
-    together = pd.concat(found, ignore_index=True) if found else crests
-    return together.assign(boundary_id=range(len(together)))
+def searches(level: float) -> list[dict[str, Any]]:
+    """Candidate crests of the slope, and the line where the surface passes `level`."""
+    return [
+        {"prominence": CANDIDATE, "alpha": 1 - CANDIDATE},
+        {"kind": "level", "levels": [level]},
+    ]
 
 
 def run(out: Path, *, seed: int, progress: bool) -> list[Path]:
-    """Fit log zinc, write surfaces, boundaries, the tested bank, figures and a summary.
+    """Fit log zinc, write surfaces, boundaries, the tested bank, figures, summary and report.
 
     Parameters
     ----------
@@ -75,58 +71,19 @@ def run(out: Path, *, seed: int, progress: bool) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     zinc = wb.datasets.meuse()
-    posterior = wb.FieldModel(kernel=wb.Matern(nu=3.5)).fit(
-        zinc, "zinc", transform="log", rng=seed, progress=progress
-    )
-    grid = wb.Grid.from_data(zinc, spacing=SPACING)
-    surface = posterior.surface(grid, samples=SAMPLES, rng=seed, progress=progress)
-    boundaries = find_boundaries(posterior, grid, seed=seed, progress=progress)
-    segments = posterior.womble(
-        nearest_bank(zinc, wb.datasets.meuse_river()),
+    model = wb.FieldModel(kernel=wb.Matern(nu=3.5))
+    job = Job(value="zinc", transform="log", rng=seed)
+    posterior, _ = fit_once(model, zinc, job, out / "fit.nc", anew=True, progress=progress)
+    level = float(np.log(INTERVENTION))
+    about = REPORT | {"levels": [level], "segment_length": SEGMENT, "rng": seed}
+    plan = Plan(
+        grid=wb.Grid.from_data(zinc, spacing=SPACING),
+        searches=searches(level),
+        curves=nearest_bank(zinc, wb.datasets.meuse_river()),
+        curves_called="bank",
         segment_length=SEGMENT,
         samples=SAMPLES,
-        rule="fdr",
-        rng=seed,
-        progress=progress,
+        report=about,
+        seed=seed,
     )
-    written = [out / name for name in ("fit.nc", "surface.nc", "summary.csv")]
-    posterior.save(written[0])
-    surface.to_netcdf(written[1], engine="h5netcdf")
-    posterior.summary().to_csv(written[2])
-    for name, frame in (("boundaries.gpkg", boundaries), ("segments.gpkg", segments)):
-        frame.to_file(out / name)
-        written.append(out / name)
-    written += wb.write_geotiff(surface, out)
-    return written + _figures(out, posterior, surface, boundaries, segments)
-
-
-def _figures(out, posterior, surface, boundaries, segments) -> list[Path]:
-    """One PNG a figure."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    def lines_on_slope():
-        return wb.plot.boundaries(boundaries, ax=wb.plot.surface(surface, "gradient_magnitude"))
-
-    figures = {
-        "data": lambda: wb.plot.data(
-            posterior.data.coords, posterior.data.values, label="log zinc"
-        ),
-        "value": lambda: wb.plot.surface(surface, "value"),
-        "slope_x": lambda: wb.plot.surface(surface, "dx"),
-        "slope_y": lambda: wb.plot.surface(surface, "dy"),
-        "laplacian": lambda: wb.plot.surface(surface, "laplacian"),
-        "gradient": lambda: wb.plot.gradient_arrows(surface),
-        "boundaries": lines_on_slope,
-        "bank": lambda: wb.plot.segments(segments),
-        "bank_profile": lambda: wb.plot.along(segments),
-    }
-    written = []
-    for name, draw in figures.items():
-        path = out / f"figure_{name}.png"
-        draw().figure.savefig(path, dpi=150, bbox_inches="tight")
-        plt.close("all")
-        written.append(path)
-    return written
+    return [out / "fit.nc", *write_results(posterior, plan, out, progress=progress).files]

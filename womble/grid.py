@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.arrays import BoolArray, FloatArray, float_array
 from womble.axis import Axis
 from womble.cells import MAXIMUM_CELLS, Cells
@@ -20,6 +21,7 @@ from womble.readers import (
     point_coordinates,
     raster_axes,
     raster_crs,
+    read_raster,
 )
 from womble.spatial_data import SpatialData, require_planar, require_same_crs
 from womble.transect import Transect
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_CELLS = 60
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Grid(Cells):
     """Cell centres of a regular grid and the cells that are inside. Made by `Grid.from_data`.
@@ -88,6 +91,7 @@ class Grid(Cells):
         return cls(x, y, inside, crs, plain["coordinate_units"])
 
     @classmethod
+    @checked
     def from_data(
         cls,
         data: Any,
@@ -101,7 +105,7 @@ class Grid(Cells):
 
         Parameters
         ----------
-        data : GeoDataFrame of points, SpatialData, tuple (coords, values) or array (n, 2)
+        data : GeoDataFrame of points, SpatialData, tuple (coords, values), raster or array (n, 2)
             Only the locations count; rows without one are passed over. In one dimension also a
             Series, a 1-D DataArray or an array (n,).
         spacing : float, optional
@@ -142,6 +146,11 @@ class Grid(Cells):
             raise TypeError(
                 "`data` must be in memory; got points that are read in parts. Take those of their "
                 "posterior: Grid.from_data(post.data, ...)."
+            )
+        if hasattr(data, "data_vars"):
+            raise TypeError(
+                "`data` must be locations, and a Dataset may hold several; got a Dataset. Take one "
+                "variable, as dataset['name'], or give the Dataset as `like`."
             )
         on_line = _on_line(data)
         if on_line is not None:
@@ -226,8 +235,14 @@ def _on_line(data: Any) -> tuple[FloatArray, Axis, str | None] | None:
 
 def _locations(data: Any) -> tuple[FloatArray, pyproj.CRS | None, str | None]:
     """Distinct finite locations (n, 2), CRS and coordinate units of any accepted `data`."""
+    import xarray as xr
+
     crs, units = None, None
-    if isinstance(data, SpatialData):
+    if isinstance(data, xr.DataArray):
+        data = read_raster(data, None)
+    if isinstance(data, Table):
+        require_planar(data.crs, "data")
+    if isinstance(data, SpatialData | Table):
         coords, crs, units = data.coords, data.crs, data.coordinate_units
     elif hasattr(data, "geometry") and hasattr(data, "crs"):
         coords, crs = point_coordinates(data, "data"), data.crs

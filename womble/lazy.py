@@ -197,7 +197,8 @@ def _batches(count: int) -> list[range]:
 
 def _bounds(chunks: int | Sequence[int], shape: tuple[int, ...]) -> list[list[int]]:
     """Where tiles begin along each axis, and where the last one ends."""
-    sizes = (chunks,) * len(shape) if np.ndim(chunks) == 0 else tuple(chunks)
+    several = isinstance(chunks, Sequence | np.ndarray) and not isinstance(chunks, str)
+    sizes = tuple(np.ravel(chunks)) if several else (chunks,) * len(shape)
     whole = all(isinstance(size, int | np.integer) and size > 0 for size in sizes)
     if len(sizes) != len(shape) or not whole:
         expected = "an integer or (rows, columns)" if len(shape) == 2 else "an integer"

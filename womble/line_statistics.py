@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 PIECES = 1000
 
 
+@checked
 def boundary_statistics(draws: gpd.GeoDataFrame) -> pd.DataFrame:
     """Number and size of the boundaries of each draw.
 
@@ -44,7 +46,7 @@ def boundary_statistics(draws: gpd.GeoDataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    settings = draws.attrs.get("womble")
+    settings = getattr(draws, "attrs", {}).get("womble")
     if settings is None or "draw" not in draws:
         raise ValueError(
             "`draws` must be a GeoDataFrame as boundary_draws() returns it, with the number of "
@@ -69,6 +71,7 @@ def boundary_statistics(draws: gpd.GeoDataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys(columns, float) | {"number": int})
 
 
+@checked
 def boundary_overlap(a: Any, b: Any, *, within: float) -> pd.Series:
     """How near two sets of lines run to each other.
 

@@ -121,7 +121,7 @@ def _polygons(mask: Any, crs: pyproj.CRS | None) -> shapely.Geometry:
     import shapely
 
     is_frame = isinstance(mask, gpd.GeoDataFrame | gpd.GeoSeries)
-    if is_frame and mask.crs is not None:
+    if is_frame and (getattr(mask, "active_geometry_name", "") is None or mask.crs is not None):
         require_same_crs(mask, crs, "mask")
     areas = list(mask.geometry) if is_frame else [mask]
     kinds = {type(area).__name__ for area in areas}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.hyperparameters import Layout, given_hyperparameters
 from womble.kernels import Kernel, Matern
 from womble.model_choice import ModelChoice
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from womble.sampling import Method
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class FieldModel(ModelChoice):
     r"""A Gaussian process with trend, observed with noise or through another likelihood.
@@ -101,6 +103,7 @@ class FieldModel(ModelChoice):
 
         return observed_data(self.likelihood, data, value, centred=self.trend != "none", **given)
 
+    @checked
     def fit(
         self,
         data: Any,
@@ -261,6 +264,7 @@ class FieldModel(ModelChoice):
             warn_of_short_lengthscale(post.draws, checked.coords)
         return replace(post, draws=with_origin(post.draws, post.layout, checked, self.priors, rng))
 
+    @checked
     def condition(
         self,
         data: Any,

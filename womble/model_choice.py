@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from womble.arguments import checked
 from womble.hyperparameters import Layout
 from womble.trend import Trend
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 class ModelChoice:
     """Methods of a `FieldModel`, which has the attributes, that help to choose it."""
 
+    @checked
     def compare_smoothness(
         self,
         data: Any,
@@ -110,6 +112,7 @@ class ModelChoice:
             progress=progress,
         )
 
+    @checked
     def prior_predictive(
         self,
         data: Any,

@@ -48,9 +48,17 @@ class ParquetSource:
 
     @cached_property
     def _dataset(self) -> Any:
+        import pyarrow as pa
         import pyarrow.dataset
 
-        return pyarrow.dataset.dataset(self.path, format="parquet")
+        try:
+            return pyarrow.dataset.dataset(self.path, format="parquet")
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"no Parquet data set at {self.path!r}.") from error
+        except pa.ArrowException as error:
+            raise ValueError(
+                f"{self.path!r} cannot be read as Parquet. Give a Parquet file or a folder of them."
+            ) from error
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from womble import jet
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import WORKERS, DrawTogether, Ensemble
@@ -52,6 +53,7 @@ class Paths:
     def __repr__(self) -> str:
         return f"Paths({len(self)} draws of {self.kernel!r})"
 
+    @checked
     def jets(self, points: Any, order: int = 2) -> FloatArray:
         """Value, gradient and Hessian of every draw at the same points.
 

@@ -142,7 +142,10 @@ def _law(kind: str, number: float, probability: float, dimension: int) -> Law:
 
 def _tails(name: str, given: Tail | Sequence[Tail]) -> FloatArray:
     """Checked pairs, a row each, shape (m, 2)."""
-    pairs = np.asarray(given, dtype=float)
+    try:
+        pairs = np.asarray(list(given), dtype=float)
+    except (TypeError, ValueError):  # no sequence, or not of numbers: no pair either
+        pairs = np.empty(0)
     if pairs.shape == (2,):
         pairs = pairs[None]
     good = pairs.ndim == 2 and pairs.shape[1] == 2 and len(pairs) > 0

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from womble.arguments import checked
 from womble.dask_source import DaskSource
+from womble.file_formats import parse_crs
 from womble.parquet_source import ParquetSource
 from womble.point_sources import FrameSource, Source
 from womble.readers import coordinate_units as units_of
@@ -48,6 +50,7 @@ class Points:
         return f"Points({', '.join(self.columns)}; {crs}; up to {self.paths} paths)"
 
 
+@checked
 def open_points(
     source: Any,
     *,
@@ -143,11 +146,9 @@ def _opened(source: Any, x: str, y: str) -> Source:
 
 def _crs(given: Any, stated: pyproj.CRS | None) -> pyproj.CRS | None:
     """The CRS that is known from either side."""
-    import pyproj
-
     if given is None:
         return stated
-    given = pyproj.CRS.from_user_input(given)
+    given = parse_crs(given)
     if stated is not None and not given.equals(stated, ignore_axis_order=True):
         raise ValueError(
             f"`crs` must be that of the data, {stated.name!r}; got {given.name!r}. Leave it out, "

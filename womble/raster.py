@@ -12,7 +12,9 @@ import numpy as np
 from rich.progress import track
 
 from womble import cog
+from womble.arguments import checked
 from womble.arrays import FloatArray
+from womble.file_formats import made_folder
 from womble.zarr_store import fingerprint, is_lazy, write_zarr
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ COMPANIONS = ("p_positive", "significant")  # `<name>_p_positive` travels in the
 REGULARITY = 0.01
 
 
+@checked
 def write_geotiff(
     ds: xr.Dataset, folder: str | os.PathLike, *, progress: bool = True
 ) -> list[Path]:
@@ -60,7 +63,7 @@ def write_geotiff(
     Raises
     ------
     TypeError
-        `ds` is not a Dataset.
+        `ds` is not a Dataset, or `folder` no path.
     ValueError
         No variable lies on (y, x), a variable has more than one further dimension, the spacing is
         irregular or unknown, or chunks are uneven.
@@ -72,8 +75,7 @@ def write_geotiff(
     crs, names = _crs_wkt(ds), _quantities(ds)
     for name in names:
         _require_bands(ds[name])
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_folder(folder)
     paths = {name: folder / f"{name}.tif" for name in names}
     scratch, token = folder, None
     if is_lazy(ds):

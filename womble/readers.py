@@ -292,6 +292,6 @@ def require_planar(crs: pyproj.CRS | None, what: str) -> None:
     if crs is not None and (crs.is_geographic or crs.is_geocentric):
         raise ValueError(
             f"`{what}` must be in a projected CRS, where distances are lengths; got "
-            f"{crs.name!r}, which is not. Reproject first: "
-            "data.to_crs(data.estimate_utm_crs())."
+            f"{crs.name!r}, which is not. Reproject first: wb.project(data) takes the UTM zone, "
+            "as data.to_crs(data.estimate_utm_crs()) does."
         )

@@ -318,12 +318,14 @@ def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None
     Raises
     ------
     ValueError
-        The two differ, or only one is known.
+        The two differ, or only one is known; or a frame has no geometry.
     """
     import geopandas as gpd
     import pyproj
 
     is_frame = isinstance(gdf_or_crs, gpd.GeoDataFrame | gpd.GeoSeries)
+    if is_frame and getattr(gdf_or_crs, "active_geometry_name", "geometry") is None:
+        raise ValueError(f"`{what}` must have a geometry column; it has none. Use set_geometry.")
     theirs = gdf_or_crs.crs if is_frame else gdf_or_crs
     if theirs is None and crs is None:
         return

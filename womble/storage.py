@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from womble import kernels, sums_storage
+from womble.arguments import checked
 from womble.axis import Axis
 from womble.covariate_storage import from_dataset, to_dataset
 from womble.engines import choose_engine, covariate_terms
@@ -114,6 +115,7 @@ def save(posterior: Posterior, path: str | Path) -> None:
     ds.to_netcdf(path, engine="h5netcdf", encoding=encoding)
 
 
+@checked
 def load(path: str | Path) -> Posterior:
     """Read a Posterior that `Posterior.save` wrote.
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from womble.arguments import checked
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -28,6 +30,7 @@ SIDE = 512
 GLANCE = 0.25
 
 
+@checked
 def write_zarr(
     ds: xr.Dataset, path: str | os.PathLike, *, overwrite: bool = False, progress: bool = True
 ) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from womble.arguments import checked
 from womble.diagnostics import warn_of_short_lengthscale
 from womble.engines import choose_engine
 from womble.hyperparameters import Layout
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 NAMES = {"lengthscale": "ls", "amplitude": "eta", "noise_sd": "sigma"}
 
 
+@checked
 def from_pymc(
     inference_data: Any,
     coords: FloatArray | gpd.GeoDataFrame | gpd.GeoSeries,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 from scipy.special import betainc, betaincinv, gamma, kve
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.compiled.pairs import ExponentialPolynomials
 from womble.kernels.base import Correlation
@@ -23,6 +24,7 @@ SERIES_BELOW = 1.0
 SERIES_TERMS = 160
 
 
+@checked
 @dataclass(frozen=True)
 class Matern(Correlation):
     r"""Matern correlation; paths are differentiable ceil(nu) - 1 times.

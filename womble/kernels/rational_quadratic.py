@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gamma, gammaln, kv
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.kernels.base import Correlation
 
 
+@checked
 @dataclass(frozen=True)
 class RationalQuadratic(Correlation):
     r"""Rational quadratic correlation: squared exponentials whose precision has a gamma law.

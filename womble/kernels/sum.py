@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from womble.arguments import checked
 from womble.kernels.base import Correlation, Kernel
 
 
+@checked
 @dataclass(frozen=True, repr=False)
 class Sum(Kernel):
     """A sum of independent fields, written ``Matern(3.5) + Matern(1.5)``.

@@ -4,10 +4,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from womble.arguments import checked
 from womble.plot import style
 from womble.profile import half_width
 
 
+@checked
 def profile(ds: xr.Dataset, boundary_id: int, *, ax: Axes | None = None) -> Axes:
     """Slope and value across one boundary, with 95% bands and the half width of the mean slope.
 
@@ -28,6 +30,11 @@ def profile(ds: xr.Dataset, boundary_id: int, *, ax: Axes | None = None) -> Axes
     ValueError
         There is no such boundary in `ds`.
     """
+    if "boundary" not in ds.coords:
+        raise ValueError(
+            "`ds` must have a dimension 'boundary', as post.profile_across(lines) returns; got "
+            f"{sorted(map(str, ds.sizes))}."
+        )
     known = ds["boundary"].values.tolist()
     if boundary_id not in known:
         raise ValueError(f"`boundary_id` must be one of {known}; got {boundary_id!r}.")

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from scipy.special import ndtr, ndtri
 from scipy.stats import kstwo
 
+from womble.arguments import checked
 from womble.plot import style
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ ROOT = {"functions": (lambda x: np.sqrt(np.maximum(x, 0)), np.square)}
 CLASSES, FEWEST = 10, 10
 
 
+@checked
 def check(result: Check, *, ax: np.ndarray | None = None) -> np.ndarray:
     """Calibration, predicted against observed, and a map of residuals.
 

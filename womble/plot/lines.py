@@ -6,6 +6,7 @@ import shapely
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.plot import style
 
@@ -13,6 +14,7 @@ from womble.plot import style
 OPACITY = 0.06
 
 
+@checked
 def segments(gdf: gpd.GeoDataFrame, quantity: str = "gradient", *, ax: Axes | None = None) -> Axes:
     """Map of the average wombling measure of each segment, thick where significant.
 
@@ -40,6 +42,7 @@ def segments(gdf: gpd.GeoDataFrame, quantity: str = "gradient", *, ax: Axes | No
     return style.finish(ax, f"{quantity.capitalize()} across the line", marks, rule=_rule(gdf))
 
 
+@checked
 def boundaries(gdf: gpd.GeoDataFrame, *, ax: Axes | None = None) -> Axes:
     """Map of boundary lines: colour is steepness, width is probability, the number `boundary_id`.
 
@@ -78,6 +81,7 @@ def boundaries(gdf: gpd.GeoDataFrame, *, ax: Axes | None = None) -> Axes:
     return style.finish(ax, "Boundaries", marks, rule=_rule(gdf))
 
 
+@checked
 def spaghetti(
     draws: gpd.GeoDataFrame, *, lines: gpd.GeoDataFrame | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -116,6 +120,7 @@ def spaghetti(
     return ax
 
 
+@checked
 def along(
     segments: gpd.GeoDataFrame, quantity: str = "gradient", *, ax: Axes | None = None
 ) -> Axes:

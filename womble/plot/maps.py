@@ -9,11 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from numpy.typing import ArrayLike
 
+from womble.arguments import checked
+from womble.arrays import float_array
 from womble.plot import style
+from womble.readers import point_coordinates
 
 STATISTICS = {"q025": "2.5% quantile", "q50": "posterior median", "q975": "97.5% quantile"}
 
 
+@checked
 def surface(
     ds: xr.Dataset,
     variable: str = "value",
@@ -65,6 +69,7 @@ def surface(
     return style.finish(ax, name, *marks, rule=field.attrs.get("rule"))
 
 
+@checked
 def probability(raster: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     """Map of the probability that a boundary passes through each cell.
 
@@ -92,6 +97,7 @@ def probability(raster: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     return style.finish(ax, "Probability of a boundary")
 
 
+@checked
 def gradient_arrows(ds: xr.Dataset, *, every: int | None = None, ax: Axes | None = None) -> Axes:
     """Arrows of the posterior gradient, uphill, on a pale map of the value.
 
@@ -134,6 +140,7 @@ def gradient_arrows(ds: xr.Dataset, *, every: int | None = None, ax: Axes | None
     return style.finish(ax, "Gradient: arrows point uphill", *notes, rule=rule)
 
 
+@checked
 def data(
     coords: ArrayLike | gpd.GeoDataFrame,
     values: ArrayLike,
@@ -159,8 +166,8 @@ def data(
         The shapes do not fit.
     """
     geo = hasattr(coords, "geometry")
-    xy = coords.geometry.get_coordinates().to_numpy() if geo else np.asarray(coords, dtype=float)
-    values = np.asarray(values, dtype=float)
+    xy = point_coordinates(coords, "coords") if geo else float_array(coords, "coords")
+    values = float_array(values, "values")
     if xy.ndim != 2 or xy.shape[1] != 2 or values.shape != xy.shape[:1]:
         raise ValueError(
             "`coords` must have shape (n, 2) and `values` shape (n,); got "

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from womble.arguments import checked
 from womble.plot import style
 from womble.plot.lines import boundaries
 from womble.plot.maps import data as data_map
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from womble.spatial_data import SpatialData
 
 
+@checked
 def overview(
     posterior: Posterior,
     ds: xr.Dataset,

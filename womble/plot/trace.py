@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy.stats import rankdata
 
+from womble.arguments import checked
 from womble.plot import style
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ BINS = 20
 SHOWN = 500
 
 
+@checked
 def trace(posterior: Posterior, *, ax: np.ndarray | None = None) -> np.ndarray:
     """How the hyperparameters were sampled, a row of two panels each.
 

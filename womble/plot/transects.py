@@ -5,12 +5,14 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
+from womble.arguments import checked
 from womble.plot import style
 
 # Of positions on the rug: height of a tick, as a share of the axes.
 TICK = 0.06
 
 
+@checked
 def transect(
     ds: xr.Dataset, variable: str = "value", *, significant: bool = True, ax: Axes | None = None
 ) -> Axes:
@@ -67,6 +69,7 @@ def transect(
     return style.finish(ax, name[0].upper() + name[1:], rule=rule)
 
 
+@checked
 def change_points(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Change points on the panel of a curve: a line at each, its 95% interval, a tick on the rug.
 

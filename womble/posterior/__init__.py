@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.across import AcrossLines
@@ -45,6 +46,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         How the hyperparameters were found, with the method's own figures.
     """
 
+    @checked
     def jet_moments(
         self,
         points: Any,
@@ -101,9 +103,12 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         self._check_order(order)
         d = self.data.coords.shape[1]
         points = query_points(self.data.axis.numbers(points) if d == 1 else points, d)
+        if not len(points):
+            raise ValueError("`points` must hold at least one location; got none.")
         ensemble = self.ensemble(target, samples, np.random.default_rng(rng))
         return ensemble.moments(points, order)
 
+    @checked
     def paths(
         self,
         *,
@@ -192,6 +197,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
 
         return updated(self, more)
 
+    @checked
     def save(self, path: str | Path) -> None:
         """Write data, model and draws to a NetCDF file that `womble.load` reads.
 

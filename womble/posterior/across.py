@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from womble.arguments import checked
 from womble.grid import Grid
 from womble.posterior.draws import Draws
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class AcrossLines(Draws):
     """The methods of a Posterior that take boundaries up again, with draws of the field."""
 
+    @checked
     def boundary_bands(
         self,
         lines: gpd.GeoDataFrame,
@@ -74,6 +76,7 @@ class AcrossLines(Draws):
         ]
         return band_frame(lines, [polygons[i] for i in order], level)
 
+    @checked
     def boundary_profile(
         self,
         lines: gpd.GeoDataFrame,
@@ -117,6 +120,7 @@ class AcrossLines(Draws):
         drawn = self._fronts(lines, samples, rng, progress)
         return profile_frame(lines, drawn.table(), self.data)
 
+    @checked
     def profile_across(
         self,
         lines: gpd.GeoDataFrame,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.fitted import Fitted
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 class Antiderivatives(Fitted):
     """The methods of a Posterior that integrate; the data have one coordinate."""
 
+    @checked
     def antiderivative(
         self,
         x: Any,
         *,
         order: Literal[1, 2] = 1,
-        origin: float | None = None,
+        origin: Any = None,
         target: Target = "surface",
         samples: int | None = None,
         rng: int | np.random.Generator | None = None,
@@ -88,10 +90,11 @@ class Antiderivatives(Fitted):
             source=self._source(),
         )
 
+    @checked
     def integral(
         self,
-        a: float,
-        b: float,
+        a: Any,
+        b: Any,
         *,
         target: Target = "surface",
         samples: int | None = None,
@@ -130,12 +133,13 @@ class Antiderivatives(Fitted):
         found.attrs = {"a": a, "b": b, "units": self._units_of_order(-1)}
         return found
 
+    @checked
     def antiderivative_moments(
         self,
         x: Any,
         *,
         orders: Sequence[int] = (-2, -1, 0, 1, 2),
-        origin: float | None = None,
+        origin: Any = None,
         target: Target = "surface",
         samples: int | None = None,
         rng: int | np.random.Generator | None = None,
@@ -185,7 +189,7 @@ class Antiderivatives(Fitted):
                 "use integrate(polygons)."
             )
 
-    def _origin(self, origin: float | None) -> float:
+    def _origin(self, origin: Any) -> float:
         return float(self.data.coords.min()) if origin is None else self._position(origin, "origin")
 
     def _positions(self, x: Any) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.fitted import Fitted
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 class Areas(Fitted):
     """The method of a Posterior whose answer is a table of polygons."""
 
+    @checked
     def integrate(
         self,
         polygons: gpd.GeoDataFrame | gpd.GeoSeries,

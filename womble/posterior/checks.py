@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.posterior.fitted import Fitted
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 class Checks(Fitted):
     """The methods of a Posterior that compare predictions with observations."""
 
+    @checked
     def check(
         self,
         held_out: Any = None,
@@ -122,6 +124,7 @@ class Checks(Fitted):
                     "Leave it out, or give check(held_out)."
                 )
 
+    @checked
     def cross_validate(
         self,
         *,
@@ -194,6 +197,7 @@ class Checks(Fitted):
             return spatial_folds(self.data.coords, folds, rng)
         return rng.permutation(np.arange(len(self.data.values)) % folds)
 
+    @checked
     def replicates(
         self,
         *,
@@ -231,6 +235,7 @@ class Checks(Fitted):
         rng = np.random.default_rng(rng)
         return replicates(self.ensemble("surface", samples, rng), self.data, rng, progress)
 
+    @checked
     def predictive_check(
         self,
         *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from womble.arguments import checked
 from womble.posterior.fitted import Fitted
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ FIGURE_SAMPLES = 300
 class Display(Fitted):
     """The methods of a Posterior that show it."""
 
+    @checked
     def plot(
         self,
         grid: Grid | Transect | None = None,

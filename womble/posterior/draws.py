@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from womble.arguments import checked
 from womble.engines.base import Target
 from womble.feature import Feature, Kind
 from womble.grid import Grid
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 class Draws(Fitted):
     """The methods of a Posterior that search its paths for lines."""
 
+    @checked
     def boundary_draws(
         self,
         grid: Grid | None = None,
@@ -70,6 +72,7 @@ class Draws(Fitted):
         drawn = lines_of_draws(mean, kinds, domain, min_length=settings["min_length"], rng=rng)
         return draws_frame(drawn, self.data, settings)
 
+    @checked
     def boundary_probability(
         self,
         grid: Grid | None = None,

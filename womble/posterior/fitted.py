@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import xarray as xr
 
+from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Engine, Target
 from womble.engines.ensemble import Ensemble
@@ -83,6 +84,7 @@ class Fitted:
         plain = self.draws[[*self.layout.names]]
         return hyperparameter_table(plain, self.sample_stats, self.layout, units, self.given)
 
+    @checked
     def coefficients(
         self, *, samples: int | None = None, rng: int | np.random.Generator | None = None
     ) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from womble import decision
+from womble.arguments import checked
 from womble.engines.base import Target
 from womble.feature import Kind
 from womble.grid import Grid
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 class Lines(Fitted):
     """The methods of a Posterior whose answers are lines with a table."""
 
+    @checked
     def womble(
         self,
         curves: Any,
@@ -121,6 +123,7 @@ class Lines(Fitted):
         found.attrs |= table.attrs
         return found
 
+    @checked
     def boundaries(
         self,
         grid: Grid | None = None,
@@ -233,6 +236,7 @@ class Lines(Fitted):
         asked = {"prominence": prominence, "target": target, "samples": ensemble.size}
         return boundary_frame(table, lines, self.data, settings | asked | {"grid": grid.to_dict()})
 
+    @checked
     def null_test(
         self,
         lines: gpd.GeoDataFrame,

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from womble import decision
+from womble.arguments import checked
 from womble.engines.base import Target
 from womble.grid import Grid
 from womble.posterior.fitted import Fitted
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Maps(Fitted):
     """The methods of a Posterior whose answers are grids."""
 
+    @checked
     def surface(
         self,
         grid: Grid | Transect | None = None,
@@ -142,6 +144,7 @@ class Maps(Fitted):
             decision.require_draws(ensemble.size, alpha)
         return surface.surface(ensemble, grid, rule=rule, alpha=alpha, **options)
 
+    @checked
     def excursions(
         self,
         grid: Grid | None = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from womble import decision
+from womble.arguments import checked
 from womble.engines.base import Target
 from womble.posterior.fitted import Fitted
 from womble.units import derivative_units
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Transects(Fitted):
     """The methods of a Posterior for data on a line: time series and transects."""
 
+    @checked
     def change_points(
         self,
         grid: Transect | None = None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from womble import decision
+from womble.arguments import checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ __all__ = ["report"]
 SAMPLES = 300
 
 
+@checked
 def report(
     posterior: Posterior,
     path: str | os.PathLike,
