@@ -55,6 +55,7 @@ def build(folder):
     written = {}
     for name, module in modules.items():
         html = pdoc.render.html_module(module, modules).replace("</head>", STYLE)
+        html = re.sub(r'<div class="decorator decorator-checked">@checked</div>', "", html)
         html = re.sub(r":(?=\s*</(?:p|li)>\s*(?:</?[lu]|$))", "", html)  # type, no description
         written[name] = folder / f"{name.replace('.', '/')}.html"
         written[name].parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,7 @@ def page(name, shown=None):
     """The module as pdoc sees it, with its public names and all their methods."""
     module = pdoc.doc.Module(import_module(name))
     names = module.obj.__all__ if shown is None else shown
+    vars(module)["submodules"] = []
     vars(module)["_member_objects"] = {one: getattr(module.obj, one) for one in names}
     module.docstring = as_markdown(module.docstring)
     for member in module.members.values():
@@ -86,7 +88,7 @@ def gather(shown):
         member.docstring = as_markdown(member.docstring)
         if member.kind == "function":
             spell_as_written(member)
-    vars(shown).update(own_members=own, inherited_members={}, bases=[])
+    vars(shown).update(decorators=[], own_members=own, inherited_members={}, bases=[])
 
 
 def is_documented(member):
@@ -110,6 +112,7 @@ class Written(str):
 
 
 def spell_as_written(function):
+    """Annotations as they stand in the source."""
     source = getattr(function.obj, "__func__", function.obj)
     given = {name: p.annotation for name, p in inspect.signature(source).parameters.items()}
     found = function.signature
