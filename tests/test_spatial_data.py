@@ -12,9 +12,10 @@ import shapely
 import xarray as xr
 
 import womble as wb
-from womble.readers import looks_like_degrees
+from womble.crs import require_same_crs
+from womble.readers import looks_like_degrees, query_points
 from womble.scaling import Scaling
-from womble.spatial_data import query_points, require_same_crs, spatial_data
+from womble.spatial_data import spatial_data
 
 RD = "EPSG:28992"
 

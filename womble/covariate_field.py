@@ -12,9 +12,9 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariates import Covariate, Covariates
+from womble.crs import require_same_crs
 from womble.readers import raster_axes, raster_crs
 from womble.scaling import Scaling
-from womble.spatial_data import require_same_crs
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,6 +12,7 @@ from womble.arguments import checked
 from womble.arrays import BoolArray, FloatArray, float_array
 from womble.axis import Axis
 from womble.cells import MAXIMUM_CELLS, Cells
+from womble.crs import require_same_crs
 from womble.line_readers import read_profile, read_series
 from womble.mask import inside_cells
 from womble.points import as_points
@@ -22,8 +23,9 @@ from womble.readers import (
     raster_axes,
     raster_crs,
     read_raster,
+    require_planar,
 )
-from womble.spatial_data import SpatialData, require_planar, require_same_crs
+from womble.spatial_data import SpatialData
 from womble.transect import Transect
 
 if TYPE_CHECKING:

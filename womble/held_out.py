@@ -11,11 +11,13 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.covariate_field import add_fields
 from womble.covariates import Covariates, read_table
+from womble.crs import require_same_crs
+from womble.input_kinds import read_input
 from womble.measured import per_row, require_noise
 from womble.points import as_points
 from womble.readers import Table, require_planar
 from womble.response import require_worked_out, response
-from womble.spatial_data import SpatialData, read_input, require_same_crs, warn_dropped
+from womble.spatial_data import SpatialData, warn_dropped
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import womble as wb
-from womble.spatial_data import read_input
+from womble.input_kinds import read_input
 
 if TYPE_CHECKING:
     from womble.model import FieldModel

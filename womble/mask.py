@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from womble.arrays import BoolArray, FloatArray
-from womble.spatial_data import require_same_crs
+from womble.crs import require_same_crs
 
 if TYPE_CHECKING:
     import pyproj

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from womble.arrays import FloatArray
+from womble.crs import require_same_crs
 from womble.readers import float_array, query_points, raster_axes
 from womble.response import require_worked_out, response
 from womble.slopes import Slopes
-from womble.spatial_data import SpatialData, require_same_crs, spatial_data
+from womble.spatial_data import SpatialData, spatial_data
 
 
 def observed_data(

@@ -21,7 +21,7 @@ from womble.engines.precision import TOGETHER
 from womble.engines.user_units import require_inside
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
-from womble.spatial_data import query_points
+from womble.readers import query_points
 
 # Room around the data, as a share of the longest side of their box, unless a domain is given.
 MARGIN = 0.1

@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 
 from womble.arrays import FloatArray
-from womble.spatial_data import SpatialData, require_same_crs
+from womble.crs import require_same_crs
+from womble.spatial_data import SpatialData
 from womble.units import derivative_units
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from womble.anisotropy import coordinate_map
 from womble.arrays import FloatArray
 from womble.attributes import georeference
 from womble.cells import Cells
+from womble.crs import require_same_crs
 from womble.engines.fourier import component_priors
 from womble.hyperparameters import IN_LINK_UNITS, Layout, State, Theta
 from womble.kernels import Kernel
 from womble.priors import stated_priors
-from womble.spatial_data import SpatialData, require_same_crs
+from womble.spatial_data import SpatialData
 from womble.trend import COEFFICIENT_SD, Trend
 
 if TYPE_CHECKING:

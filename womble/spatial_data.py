@@ -20,17 +20,10 @@ from womble.data_checks import (
     warn_degrees,
     warn_of_dropped,
 )
-from womble.line_readers import read_profile, read_series
+from womble.input_kinds import read_input
 from womble.observation_laws import GaussianLaw, ObservationLaw
 from womble.points import as_points
-from womble.readers import (
-    Table,
-    query_points,
-    read_arrays,
-    read_geodataframe,
-    read_raster,
-    require_planar,
-)
+from womble.readers import Table, require_planar
 from womble.response import Response
 from womble.scaling import Scaling
 from womble.slopes import Slopes
@@ -42,8 +35,6 @@ if TYPE_CHECKING:
     import pyproj
 
     from womble.covariate_field import CovariateField
-
-__all__ = ["SpatialData", "query_points", "require_same_crs", "spatial_data"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,82 +290,6 @@ def _covariates(
     columns = read_table(data, covariates, count).iloc[table.rows].reset_index(drop=True)
     fields = {name: covariate_field(name, x, table.crs) for name, x in given.items()}
     return add_fields(columns, fields, table.coords), fields
-
-
-def require_same_crs(gdf_or_crs: Any, crs: pyproj.CRS | None, what: str) -> None:
-    """Refuse geometry that is not in the data's CRS; both without one is fine.
-
-    Heights do not matter: of a compound CRS the horizontal part is compared.
-
-    Parameters
-    ----------
-    gdf_or_crs : GeoDataFrame, GeoSeries, None or anything pyproj reads
-        The geometry, or its CRS.
-    crs : pyproj.CRS or None
-        CRS of the data.
-    what : str
-        What the geometry is, for the message: "curves", "mask", ...
-
-    Raises
-    ------
-    ValueError
-        The two differ, or only one is known; or a frame has no geometry.
-    """
-    import geopandas as gpd
-    import pyproj
-
-    is_frame = isinstance(gdf_or_crs, gpd.GeoDataFrame | gpd.GeoSeries)
-    if is_frame and getattr(gdf_or_crs, "active_geometry_name", "geometry") is None:
-        raise ValueError(f"`{what}` must have a geometry column; it has none. Use set_geometry.")
-    theirs = gdf_or_crs.crs if is_frame else gdf_or_crs
-    if theirs is None and crs is None:
-        return
-    if theirs is None or crs is None:
-        lacking, known = (f"`{what}`", crs) if theirs is None else ("the data", theirs)
-        raise ValueError(
-            f"`{what}` and the data must be in one CRS; {lacking} must state it and has none (the "
-            f"other has {pyproj.CRS.from_user_input(known).name!r}). State it with set_crs (on a "
-            "raster .rio.write_crs), or drop both."
-        )
-    ours, theirs = _horizontal(pyproj.CRS(crs)), _horizontal(pyproj.CRS.from_user_input(theirs))
-    if not theirs.equals(ours, ignore_axis_order=True):
-        raise ValueError(
-            f"`{what}` must be in the data's CRS, {ours.name!r}; got {theirs.name!r}. Reproject "
-            f"with {what}.to_crs(...) (a raster with .rio.reproject)."
-        )
-
-
-def read_input(data: Any, value: str | None) -> Table:
-    """Any input as a table, not yet checked.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none of those that `spatial_data` takes.
-    """
-    import geopandas as gpd
-    import pandas as pd
-    import xarray as xr
-
-    if isinstance(data, gpd.GeoDataFrame):
-        return read_geodataframe(data, value)
-    if isinstance(data, tuple):
-        return read_arrays(data, value)
-    if isinstance(data, pd.Series):
-        return read_series(data, value)
-    if isinstance(data, xr.DataArray):
-        return read_profile(data, value) if data.ndim == 1 else read_raster(data, value)
-    raise TypeError(
-        "`data` must be a GeoDataFrame of points, a tuple (coords, values), a DataArray (1-D or "
-        "2-D), a Series, a dask DataFrame or what wb.open_points(source) gives; got "
-        f"{type(data).__name__}. A plain table becomes a GeoDataFrame with "
-        "geometry=geopandas.points_from_xy(x, y), or a Series on a line with "
-        "table.set_index('position')['name']; a Dataset gives a DataArray with dataset['name']."
-    )
-
-
-def _horizontal(crs: pyproj.CRS) -> pyproj.CRS:
-    return crs.sub_crs_list[0] if crs.is_compound else crs
 
 
 def warn_dropped(kept: npt.NDArray[np.bool_], reason: str) -> None:

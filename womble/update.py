@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from womble.covariates import Covariates, joint_design
+from womble.crs import require_same_crs
 from womble.engines.resolution import LEAST_SIGNAL, peak_density, signal
 from womble.engines.spectral import SpectralEngine
 from womble.out_of_core import Pass, summed
 from womble.points import Points, open_points
 from womble.row_sample import SAMPLE, Sample
-from womble.spatial_data import SpatialData, require_same_crs
+from womble.spatial_data import SpatialData
 from womble.survey import Rows, Survey, SurveyPart, require_usable, whole_of
 from womble.trend import Trend
 from womble.warn import warn

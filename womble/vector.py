@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
+from womble.crs import require_same_crs
 from womble.curve import Segments
-from womble.spatial_data import SpatialData, require_same_crs
+from womble.spatial_data import SpatialData
 from womble.units import derivative_units
 
 if TYPE_CHECKING:

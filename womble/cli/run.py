@@ -64,9 +64,9 @@ def run(
     """
     import womble as wb
     from womble.cli import choices, describe
+    from womble.input_kinds import read_input
     from womble.job import Job, fit_once
     from womble.pipeline import Plan, write_results
-    from womble.spatial_data import read_input
 
     model = wb.FieldModel(
         kernel=choices.kernel(kernel, nu),

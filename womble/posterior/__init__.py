@@ -19,7 +19,7 @@ from womble.posterior.display import Display
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
 from womble.posterior.transects import Transects
-from womble.spatial_data import query_points
+from womble.readers import query_points
 
 if TYPE_CHECKING:
     from womble.paths import Paths

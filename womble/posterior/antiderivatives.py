@@ -12,7 +12,7 @@ from womble.arguments import checked
 from womble.arrays import FloatArray
 from womble.engines.base import Target
 from womble.posterior.fitted import Fitted
-from womble.spatial_data import query_points
+from womble.readers import query_points
 from womble.units import derivative_units
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from womble.arguments import checked
 from womble.arrays import FloatArray
+from womble.crs import require_same_crs
 from womble.engines.base import Engine, Target
 from womble.engines.ensemble import Ensemble
 from womble.engines.latent import LatentEngine
@@ -18,7 +19,7 @@ from womble.engines.spectral import SpectralEngine
 from womble.grid import Grid
 from womble.hyperparameters import IN_LINK_UNITS, Layout
 from womble.kernels import Kernel
-from womble.spatial_data import SpatialData, require_same_crs
+from womble.spatial_data import SpatialData
 from womble.transect import Transect
 
 if TYPE_CHECKING:
