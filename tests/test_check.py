@@ -267,3 +267,10 @@ def known(post, found):
             return found
 
     return Known()
+
+
+def test_a_check_prints_its_scores(given):
+    found = given.check()
+    assert repr(found).startswith("Check of zinc, n = 40\n")
+    assert "rmse" in repr(found)
+    assert found._repr_html_().startswith("<table")

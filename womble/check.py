@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 Moments = Callable[[Conditional, np.random.Generator], tuple[FloatArray, FloatArray]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Check:
     """How well observations were foretold.
 
@@ -71,6 +71,12 @@ class Check:
     name: str
     units: str | None
     likelihood: str = "gaussian"
+
+    def __repr__(self) -> str:
+        return f"Check of {self.name}, n = {len(self.observations)}\n{self.table.to_string()}"
+
+    def _repr_html_(self) -> str:
+        return self.table.round(4).to_html()
 
 
 def leave_one_out(ensemble: Ensemble, observed: FloatArray) -> tuple[Predictive, FloatArray]:
