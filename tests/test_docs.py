@@ -39,7 +39,8 @@ def public_parts():
         if inspect.isclass(thing):
             for one, method in inspect.getmembers(thing, inspect.isroutine):
                 ours = getattr(method, "__module__", "") or ""
-                if not one.startswith("_") and ours.startswith("womble"):
+                # From Python 3.13 on a cached property counts as a routine.
+                if not one.startswith("_") and ours.startswith("womble") and callable(method):
                     yield "womble", f"{name}.{one}", method
 
 
