@@ -34,6 +34,10 @@ PEERS = {
 WOMBLE = {
     "womble": (wb.FieldModel(), "importance"),
     "womble, Matern(1.5)": (wb.FieldModel(kernel=wb.Matern(1.5)), "importance"),
+    "womble, Matern(3.5) + Matern(1.5)": (
+        wb.FieldModel(kernel=wb.Matern(3.5) + wb.Matern(1.5)),
+        "importance",
+    ),
     "womble, linear trend": (wb.FieldModel(trend="linear"), "importance"),
     "womble, Student t": (wb.FieldModel(likelihood="student_t"), "laplace"),
 }
