@@ -26,12 +26,17 @@ def scikit_learn(coords, values, new):
 
 
 def pykrige(model):
-    """Ordinary kriging with the variogram that it fits, its nugget as noise."""
+    """Ordinary kriging with the variogram that it fits, its nugget as noise.
+
+    Short distances count more in that fit: without, its errors at Meuse were a fifth larger.
+    """
 
     def predict(coords, values, new):
         from pykrige.ok import OrdinaryKriging
 
-        kriging = OrdinaryKriging(*coords.T, values, variogram_model=model, exact_values=False)
+        kriging = OrdinaryKriging(
+            *coords.T, values, variogram_model=model, weight=True, exact_values=False
+        )
         mean, variance = kriging.execute("points", *new.T)
         return np.asarray(mean), np.sqrt(np.asarray(variance))
 

@@ -85,6 +85,7 @@ def by_womble(model, inference):
 
 METHODS = {name: by_peer(predict) for name, predict in PEERS.items()}
 METHODS |= {name: by_womble(*choice) for name, choice in WOMBLE.items()}
+ORDER = [*DATA, *METHODS]  # of the rows
 
 
 def case(data, method):
@@ -130,6 +131,7 @@ def resumed():
                 except RuntimeError as error:
                     print(f"{data}, {method}: {error}")
                     rows.append({"data": data, "method": method})
+            rows.sort(key=lambda row: (ORDER.index(row["data"]), ORDER.index(row["method"])))
             pd.DataFrame(rows).to_csv(FILE, index=False, float_format="%.5g")
     return pd.read_csv(FILE)
 
