@@ -126,12 +126,7 @@ def _left_out(ensemble: Ensemble, blocks: Blocks) -> tuple[FloatArray, FloatArra
 
 def _collected(ensemble: Ensemble, function: Moments) -> tuple[FloatArray, FloatArray]:
     """Means and variances, shape (S, n) each, by draw of the hyperparameters."""
-
-    def of_alike(f: Conditional, streams: Sequence[np.random.Generator]) -> list:
-        return [function(f)] * len(streams)  # nothing is drawn
-
-    streams = np.random.default_rng(0).spawn(len(ensemble.thetas))
-    pairs = ensemble.each_alike(of_alike, streams, "", False)
+    pairs = ensemble.laws(function)
     return np.array([mean for mean, _ in pairs]), np.array([variance for _, variance in pairs])
 
 

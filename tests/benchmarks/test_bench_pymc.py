@@ -49,7 +49,7 @@ def best_of(function, repeats):
 
 
 @pytest.mark.parametrize(("n", "repeats"), [(100, 10), (500, 3), (1000, 2)])
-def test_likelihood_and_gradient(n, repeats):
+def test_likelihood_and_gradient(n, repeats, record):
     """By logarithms of lengthscale, amplitude and noise sd, one BLAS thread."""
     X, y = simulated(n)
     with pm.Model() as model:
@@ -78,14 +78,12 @@ def test_likelihood_and_gradient(n, repeats):
     scale = np.abs(their_gradient).max()
     npt.assert_allclose(gradient * THETA, their_gradient - 1, rtol=1e-8, atol=1e-8 * scale)
     ours, others = (min(column) for column in zip(*pairs, strict=True))
-    print(
-        f"\nn = {n}: womble {1e3 * ours:.2f} ms, PyMC {pm.__version__} {1e3 * others:.1f} ms after "
-        f"{compiled:.0f} s of compiling, {others / ours:.0f} times"
-    )
+    peer = f"PyMC {pm.__version__} gp.Marginal, compiled in {compiled:.0f} s"
+    record(f"likelihood and gradient, n = {n}", ours, peer, others)
     assert n < 500 or others > 2 * ours
 
 
-def test_effective_draws_a_second():
+def test_effective_draws_a_second(record):
     """NUTS at the same priors, n = 100, two short chains each, compiling left out of theirs."""
     X, y = simulated(100)
     priors = {
@@ -113,12 +111,9 @@ def test_effective_draws_a_second():
         seconds = perf_counter() - start
     rate["PyMC"] = float(diagnostics(sampled.draws, None)["ess_bulk"]["lengthscale"]) / seconds
     means = [p.summary().loc["lengthscale", ["mean", "sd"]] for p in (post, sampled)]
-    print(
-        f"\nn = 100, NUTS 2 x (200 + 200): effective draws of the lengthscale a second: womble "
-        f"{rate['womble']:.1f}, PyMC {pm.__version__} {rate['PyMC']:.2f}, "
-        f"{rate['womble'] / rate['PyMC']:.0f} times\n  mean and sd {means[0].to_list()}, "
-        f"{means[1].to_list()}"
-    )
+    peer = f"PyMC {pm.__version__} gp.Marginal"
+    what = "effective draw of the lengthscale by NUTS, n = 100"
+    record(what, 1 / rate["womble"], peer, 1 / rate["PyMC"])
     # Some 100 effective draws each: four standard errors of the difference.
     assert abs(means[0]["mean"] - means[1]["mean"]) < 4 * np.sqrt(2 / 100) * means[0]["sd"]
     assert rate["womble"] > rate["PyMC"]

@@ -66,7 +66,7 @@ def test_gradient_on_a_grid():
     assert ratios["a solve at each point"] > 20
 
 
-def test_likelihood_and_gradient():
+def test_likelihood_and_gradient(record):
     """Of the same model at n = 500, one BLAS thread."""
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(500, 2))
@@ -100,8 +100,5 @@ def test_likelihood_and_gradient():
     gradient.append(0.5 * noise_sd * by_noise)
     npt.assert_allclose(gradient, their_gradient, rtol=1e-8)
     us, them = min(seconds[ours]), min(seconds[theirs])
-    print(
-        f"\nlikelihood and gradient, n = 500: womble {1e3 * us:.1f} ms, scikit-learn "
-        f"{1e3 * them:.0f} ms, {them / us:.0f} times"
-    )
+    record("likelihood and gradient, n = 500", us, "scikit-learn", them)
     assert them > 3 * us
