@@ -84,7 +84,7 @@ def test_likelihood_and_gradient(n, repeats, record):
 
 
 def test_effective_draws_a_second(record):
-    """NUTS at the same priors, n = 100, two short chains each, compiling left out of theirs."""
+    """NUTS at the same priors, n = 100, two short chains each, their start included."""
     X, y = simulated(100)
     priors = {
         "lengthscale": pm.InverseGamma.dist(alpha=3, beta=1),
@@ -97,10 +97,10 @@ def test_effective_draws_a_second(record):
         eta, sigma = pm.HalfNormal("eta", sigma=2), pm.HalfNormal("sigma", sigma=1)
         marginal_model(X, y, ls, eta, sigma)
     options = {"progressbar": False, "random_seed": 1, "nuts_sampler": "pymc", "cores": 2}
-    rate, means = {}, {}
+    rate = {}
     with warnings.catch_warnings(), theirs, threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore")  # of short chains
-        # Chains by either take their compiled functions from these.
+        # Compiled code of either is kept from these.
         model.fit((X, y), draws=5, tune=5, chains=1, rng=1, progress=False)
         pm.sample(draws=2, tune=2, chains=1, **options)
         start = perf_counter()
