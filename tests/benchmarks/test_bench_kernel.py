@@ -6,7 +6,7 @@ import numpy as np
 import numpy.testing as npt
 import pytest
 from numba import njit
-from test_bench_likelihood import best_of
+from timing import best_of
 
 from womble.covariance import Scale, cross_covariance
 from womble.kernels import Matern

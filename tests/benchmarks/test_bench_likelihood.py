@@ -1,11 +1,10 @@
 """Ratios of our time to what the arithmetic must take, measured side by side."""
 
-from time import perf_counter
-
 import numpy as np
 import pytest
 from scipy.linalg.lapack import dpotrf, dpotri
 from threadpoolctl import threadpool_limits
+from timing import best_of
 
 from womble.engines.dense import DenseEngine
 from womble.hyperparameters import PLAIN
@@ -13,15 +12,6 @@ from womble.kernels import Matern
 from womble.trend import Trend
 
 pytestmark = pytest.mark.benchmark
-
-
-def best_of(function, repeats):
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        function()
-        times.append(perf_counter() - start)
-    return min(times)
 
 
 @pytest.mark.parametrize(("n", "most"), [(100, None), (500, None), (1000, 2.5)])

@@ -8,6 +8,7 @@ import numpy.testing as npt
 import pymc as pm
 import pytest
 from threadpoolctl import threadpool_limits
+from timing import best_of
 
 import womble as wb
 from womble.diagnostics import diagnostics
@@ -37,15 +38,6 @@ def marginal_model(X, y, ls, eta, sigma):
     """As its documentation has it, without the 1e-6 that is added to the variances."""
     gp = pm.gp.Marginal(cov_func=eta**2 * pm.gp.cov.Matern52(2, ls=ls))
     return gp.marginal_likelihood("y", X=X, y=y, sigma=sigma, jitter=0.0)
-
-
-def best_of(function, repeats):
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        function()
-        times.append(perf_counter() - start)
-    return min(times)
 
 
 @pytest.mark.parametrize(("n", "repeats"), [(100, 10), (500, 3), (1000, 2)])

