@@ -7,7 +7,7 @@ from functools import cached_property
 from threading import local
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dpotrf
 from scipy.spatial.distance import pdist, squareform
 
 from womble.arrays import FloatArray
@@ -16,6 +16,7 @@ from womble.covariance import parts
 from womble.engines.base import Target
 from womble.engines.closed_forms import log_normal_density
 from womble.engines.conditional import DenseConditional
+from womble.engines.factor import Factor
 from womble.engines.marginal import Marginal
 from womble.engines.observations import Observations
 from womble.hyperparameters import Theta
@@ -83,16 +84,15 @@ class DenseEngine(Observations):
     def _covariance(
         self, correlations: list[FloatArray], theta: Theta, K: FloatArray
     ) -> FloatArray:
-        """K, on and above the diagonal, into `K`, which may be the first correlation."""
+        """K without trend, on and above the diagonal, into `K`: the first correlation perhaps."""
         np.multiply(correlations[0], theta.scales[0].amplitude ** 2, out=K)
         for correlation, scale in zip(correlations[1:], theta.scales[1:], strict=True):
             K += scale.amplitude**2 * correlation
-        K += self.trend_covariance
         np.fill_diagonal(K, K.diagonal() + self.noise.variance(theta))
         return K
 
     def _factor(self, correlations: list[FloatArray], theta: Theta) -> tuple[FloatArray, int]:
-        """L with K = L L', and LAPACK's word on it (0: positive definite).
+        """L with K = L L' + H B H', and LAPACK's word on it (0: positive definite).
 
         Overwrites the first correlation.
         """
@@ -139,7 +139,7 @@ class DenseEngine(Observations):
         correlations = [R for R, _ in self._matrices(theta)]
         # A fresh matrix: the workspace's lower triangle is cleared by the other factor only.
         K = self._covariance(correlations, theta, np.empty_like(correlations[0]))
-        return log_normal_density(K.T, self.values)
+        return log_normal_density(K.T, self.values, self.trend_basis)
 
     def condition(self, theta: Theta, target: Target = "surface") -> DenseConditional:
         """The field given data and hyperparameters.
@@ -158,6 +158,5 @@ class DenseEngine(Observations):
                 f"{theta.noise_sd:.3g}. Expected enough noise to tell near neighbours apart: "
                 "give a larger noise_sd, a shorter lengthscale or a rougher kernel."
             )
-        whitener, _ = dtrtri(L, lower=1)
-        weights = whitener.T @ (whitener @ self.values)
-        return DenseConditional(self, theta, target, whitener, weights)
+        factor = Factor.of(L, self.trend_basis)
+        return DenseConditional(self, theta, target, factor, *factor.solve(self.values))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dtrtri, dtrtrs
+from scipy.linalg.lapack import dpotrf, dtrtri, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
@@ -22,6 +22,7 @@ from womble.engines.cavity import cavities
 from womble.engines.conditional import DenseConditional
 from womble.engines.dense import RADIALS, DenseEngine
 from womble.engines.evidence import gradient_by_sites
+from womble.engines.factor import Factor
 from womble.engines.observations import CovariateTerms
 from womble.hyperparameters import State, Theta
 from womble.kernels import Kernel
@@ -145,6 +146,18 @@ class SitesEngine:
         found = self.mode(state)
         values, information = like_normal(found.terms, found.eta)
         normal = replace(self.dense, values=values, measurement_sd=1 / np.sqrt(information))
-        inverse, _ = dtrtri(found.factor, lower=1)
-        whitener = np.asfortranarray(inverse * np.sqrt(information))
-        return DenseConditional(normal, Theta(state.scales, 0.0), target, whitener, found.x)
+        # W with W' W = (K_0 + D)^-1, D the noise's variances, where K_0 has no trend.
+        root = np.sqrt(information)
+        L, _ = dpotrf(np.eye(len(root)) + root[:, None] * self._process(state) * root, lower=1)
+        whitener = np.asfortranarray(dtrtri(L, lower=1)[0] * root)
+        factor = Factor.by_whitener(whitener, normal.trend_basis)
+        coefficients = normal.trend_basis.T @ found.x
+        theta = Theta(state.scales, 0.0)
+        return DenseConditional(normal, theta, target, factor, found.x, coefficients)
+
+    def _process(self, state: State) -> FloatArray:
+        """K without the trend's part."""
+        pairs = parts(self.kernel, state.scales)
+        z = (self.dense.distances / scale.lengthscale for _, scale in pairs)
+        each = zip(pairs, z, strict=True)
+        return sum(s.amplitude**2 * kernel.radials(x, RADIALS[:1])[0] for (kernel, s), x in each)
