@@ -13,6 +13,8 @@ MINIMUM_LOCATIONS = 10
 # Coordinates are rarely known to better than a millionth of the domain: a strip narrower than that
 # is a line with rounding error, and carries nothing about the direction across it.
 COLLINEAR_TOLERANCE = 1e-6
+# Share of the values that arithmetic and text files leave of what a trend explains exactly.
+EXPLAINED = 1e-10
 
 
 def warn_of_dropped(dropped: int, rows: int, reason: str) -> None:
@@ -101,6 +103,33 @@ def require_varying(low: float, high: float, rows: int, name: str) -> None:
         raise ValueError(
             f"the values must vary; all {rows} of {name!r} are {low:g}. Choose "
             "another column: a constant has no boundary."
+        )
+
+
+def require_unexplained(values: FloatArray, basis: FloatArray, trend: str) -> None:
+    """Refuse values that trend and covariates explain to rounding: nothing is left for a field.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+    basis : array, shape (n, k) or (n + m, k)
+        Of trend and covariates, at the values first.
+    trend : str
+
+    Raises
+    ------
+    ValueError
+        If they do, so that amplitude and noise would go to 0 together.
+    """
+    basis = basis[: len(values)]
+    if basis.shape[1] == 0:
+        return
+    left = values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]
+    if np.linalg.norm(left) <= EXPLAINED * np.linalg.norm(values):
+        raise ValueError(
+            f"the values must be more than their trend and covariates; trend={trend!r} leaves "
+            f"{np.linalg.norm(left) / np.linalg.norm(values):.0e} of them, which is rounding. Its "
+            "coefficients are the answer: there is no field left to fit."
         )
 
 
