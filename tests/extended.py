@@ -132,7 +132,7 @@ class Exact:
                     k = [at_zero(self.kernel, 0), 0, 0]
                     k[1:] = [at_zero(self.kernel, m) for m in range(1, order + 1)]
                 else:
-                    k = radials(self.kernel, z, range(order + 1)) + [0, 0]
+                    k = [*radials(self.kernel, z, range(order + 1)), 0, 0]
                 for c, indices in enumerate(wanted):
                     if len(indices) == 0:
                         value = k[0]

@@ -76,7 +76,7 @@ def condition(
 ) -> Posterior:
     """The field at given hyperparameters."""
     layout = Layout.of(model.kernel, model.anisotropic)
-    scaled, trend = np.array(list(given.values())) / layout.units(data.scaling), Trend(model.trend)
+    scaled, trend = layout.scaled(given, data.scaling), Trend(model.trend)
     chosen, reason = choose_engine(
         engine,
         model.kernel,

@@ -15,6 +15,7 @@ from womble.engines.base import Blocks, Target, has_process, has_trend
 from womble.engines.closed_forms import left_out
 from womble.engines.factor import Factor
 from womble.engines.paths import DensePath, draw_path
+from womble.engines.rounding import without_negative_variances
 from womble.functional import Functional
 from womble.functional_covariance import (
     functional_covariance,
@@ -111,7 +112,7 @@ class DenseConditional:
             left = self.factor.whiten(A, basis).reshape(len(at) // k, size, -1)
             subtract_grams(A.reshape(-1, size, A.shape[1]), covariance[b])
             covariance[b] += left @ left.transpose(0, 2, 1)
-        return mean, covariance
+        return mean, without_negative_variances(covariance)
 
     def _prior(self, points: FloatArray, order: int) -> FloatArray:
         """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
@@ -179,9 +180,10 @@ class DenseConditional:
         mean = cross @ self.weights + basis @ self.coefficients
         left = self.factor.whiten(cross, basis)
         if prior.ndim == 1:
-            return mean, prior - np.sum(cross**2, axis=1) + np.sum(left**2, axis=1)
+            variance = prior - np.sum(cross**2, axis=1) + np.sum(left**2, axis=1)
+            return mean, np.maximum(variance, 0.0)  # see without_negative_variances
         subtract_grams(cross[None], prior[None])
-        return mean, prior + left @ left.T
+        return mean, without_negative_variances(prior + left @ left.T)
 
     def at_sites(
         self, points: FloatArray, design: FloatArray | None

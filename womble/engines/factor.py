@@ -32,9 +32,7 @@ from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
 
 
-def white_trend(
-    values: FloatArray, basis: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def white_trend(values: FloatArray, basis: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     r"""What the trend explains of whitened values, by the least squares of its coefficients.
 
     .. math:: c = M^{-1} A' w, \quad r = w - A c, \qquad
@@ -58,6 +56,14 @@ def white_trend(
     half = solve_triangular(root, basis.T @ values, lower=True)
     coefficients = solve_triangular(root, half, lower=True, trans=1)
     return coefficients, values - basis @ coefficients, root
+
+
+def whiten_rows(rows: FloatArray, whitener: FloatArray, lower: FloatArray | None) -> None:
+    """C L'^-1 in place of C, `rows` (q, n): by L^-1, or by solves where L (n, n) is given."""
+    if lower is None:
+        times_transposed(rows, whitener)
+    else:  # rows in C order are columns of the transpose in Fortran order: in place
+        dtrsm(1.0, lower, rows.T, lower=1, overwrite_b=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +92,9 @@ class Factor:
     def of(cls, L: FloatArray, trend_basis: FloatArray, by_solves: bool = False) -> Factor:
         """From the Cholesky factor of K_0 (n, n), lower and in Fortran order, and H (n, k)."""
         A, _ = dtrtrs(L, np.column_stack([trend_basis, np.zeros(len(L))]), lower=1)
-        return cls._of(dtrtri(L, lower=1)[0], A[:, :-1], L if by_solves else None)
-
-    @classmethod
-    def by_whitener(cls, whitener: FloatArray, trend_basis: FloatArray) -> Factor:
-        """From W, lower and in Fortran order, with W' W = K_0^-1, and H (n, k)."""
-        return cls._of(whitener, whitener @ trend_basis, None)
-
-    @classmethod
-    def _of(cls, whitener: FloatArray, A: FloatArray, lower: FloatArray | None) -> Factor:
-        return cls(whitener, A, np.linalg.cholesky(np.eye(A.shape[1]) + A.T @ A), lower)
+        A = A[:, :-1]
+        root = np.linalg.cholesky(np.eye(A.shape[1]) + A.T @ A)
+        return cls(dtrtri(L, lower=1)[0], A, root, L if by_solves else None)
 
     def solve(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """K^-1 y of values y (n,), and H' K^-1 y, shape (k,)."""
@@ -106,10 +105,7 @@ class Factor:
 
     def whiten(self, cross: FloatArray, basis: FloatArray) -> FloatArray:
         """C W' in place of C, `cross` (q, n), and R M^-1/2, shape (q, k), for h (q, k)."""
-        if self.lower is None:
-            times_transposed(cross, self.whitener)
-        else:  # rows of C in C order are columns of C' in Fortran order: in place
-            dtrsm(1.0, self.lower, cross.T, lower=1, overwrite_b=1)
+        whiten_rows(cross, self.whitener, self.lower)
         left = basis - cross @ self.basis
         return solve_triangular(self.root, left.T, lower=True).T
 

@@ -71,6 +71,19 @@ def smallest_eigenvalue(L: FloatArray) -> float:
     return 1 / float(w @ w)
 
 
+def without_negative_variances(covariance: FloatArray) -> FloatArray:
+    """Covariances (..., k, k) whose variances below 0 by rounding are 0, in place.
+
+    Where the data tell all of a value it has variance 0, and what is left of the difference of two
+    equal numbers may be negative: by some 1e-15 of the prior variance, as all that would be worse
+    is refused (`expected_error`).
+    """
+    negative = np.diagonal(covariance, axis1=-2, axis2=-1) < 0
+    if negative.any():
+        covariance[negative[..., :, None] | negative[..., None, :]] = 0.0
+    return covariance
+
+
 def smallest_noise(n: int) -> float:
     """Noise sd by the amplitude below which `n` data of a smooth field may be out of reach."""
     return float(np.sqrt(SAFETY * EPS * n / LARGEST_ERROR))
