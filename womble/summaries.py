@@ -86,20 +86,31 @@ class Recipe:
         known = quantities(self.dimension)
         return np.stack([known[name].of(jets) for name in self.drawn])
 
-    def of_conditional(self, f: Conditional, cells: Cut, stream: np.random.Generator) -> Part:
-        """One draw's quantities in some cells."""
+    def of_conditional(
+        self, f: Conditional, cells: Cut, streams: Sequence[np.random.Generator]
+    ) -> list[Part]:
+        """Quantities in some cells, of a draw for each stream, all of which have this field."""
         found = [f.groups(points[:, None], self.order) for points in cells.points]
         mean, covariance = (np.concatenate(moment) for moment in zip(*found, strict=True))
-        values = np.empty((0, self.repeats, len(mean)))
-        if self.drawn:
-            noise = cells.normals(stream, self.repeats, mean.shape[1])
-            values = self.of_jets(correlated(mean, covariance, noise))
+        means, sds = self._linear_moments(mean, covariance)
+        parts = []
+        for stream in streams:
+            values = np.empty((0, self.repeats, len(mean)))
+            if self.drawn:
+                noise = cells.normals(stream, self.repeats, mean.shape[1])
+                values = self.of_jets(correlated(mean, covariance, noise))
+            parts.append(Part(values, means, sds))
+        return parts
+
+    def _linear_moments(
+        self, mean: FloatArray, covariance: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Means and sds (1, linear quantities, p) by those of jets, (p, c) and (p, c, c)."""
         if not self.linear:
-            nothing = np.empty((1, 0, len(mean)))
-            return Part(values, nothing, nothing)
+            return np.empty((1, 0, len(mean))), np.empty((1, 0, len(mean)))
         rows = linear_rows(self.linear, self.order, self.dimension)
         variance = np.einsum("la,pab,lb->lp", rows, covariance, rows, optimize=True)
-        return Part(values, (rows @ mean.T)[None], np.sqrt(np.maximum(variance, 0.0))[None])
+        return (rows @ mean.T)[None], np.sqrt(np.maximum(variance, 0.0))[None]
 
     def of_paths(self, paths: Sequence[Path], points: FloatArray) -> Part:
         """Quantities of some paths at points (p, d)."""
