@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 # Means and variances (n,) of observations under one draw of the hyperparameters.
-Moments = Callable[[Conditional, np.random.Generator], tuple[FloatArray, FloatArray]]
+Moments = Callable[[Conditional], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,20 +114,19 @@ def foretold(
     """
     law = GaussianLaw() if law is None else law
     tau = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
-    means, variances = _collected(ensemble, lambda f, _: f.at_sites(points, design))
+    means, variances = _collected(ensemble, lambda f: f.at_sites(points, design))
     sds = np.sqrt(variances + law.share * tau[:, None] ** 2 + law.known)
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 
 def _left_out(ensemble: Ensemble, blocks: Blocks) -> tuple[FloatArray, FloatArray]:
-    means, variances = _collected(ensemble, lambda f, _: f.left_out(blocks))
+    means, variances = _collected(ensemble, lambda f: f.left_out(blocks))
     return means, np.sqrt(variances)
 
 
 def _collected(ensemble: Ensemble, function: Moments) -> tuple[FloatArray, FloatArray]:
     """Means and variances, shape (S, n) each, by draw of the hyperparameters."""
-    unused = np.random.default_rng(0)  # nothing is drawn
-    pairs = list(ensemble.map(function, unused, "", False))
+    pairs = ensemble.laws(function)
     return np.array([mean for mean, _ in pairs]), np.array([variance for _, variance in pairs])
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.covariate_field import add_fields
-from womble.covariates import Covariates, read_table
+from womble.covariate_table import read_table
+from womble.covariates import Covariates
 from womble.crs import require_same_crs
 from womble.input_kinds import read_input
 from womble.measured import per_row, require_noise

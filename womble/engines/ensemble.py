@@ -112,8 +112,8 @@ class Ensemble:
 
     def each_alike(
         self,
-        function: Callable[[Conditional, Sequence[np.random.Generator]], Sequence[Result]],
-        streams: Sequence[np.random.Generator],
+        function: Callable[[Conditional, Sequence[Stream]], Sequence[Result]],
+        streams: Sequence[Stream],
         label: str,
         progress: bool,
     ) -> list[Result]:
@@ -134,6 +134,16 @@ class Ensemble:
             for index, part in zip(alike, parts, strict=True):
                 results[index] = part
         return results
+
+    def laws(
+        self, function: Callable[[Conditional], Result], label: str = "", progress: bool = False
+    ) -> list[Result]:
+        """`function` of each draw's Conditional, of which nothing is drawn."""
+
+        def alike(f: Conditional, draws: Sequence[int]) -> list[Result]:
+            return [function(f)] * len(draws)
+
+        return self.each_alike(alike, range(len(self.thetas)), label, progress)
 
     def over(
         self,
