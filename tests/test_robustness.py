@@ -36,7 +36,8 @@ def errors(kernel, trend, s, y, lengthscale, amplitude, noise_sd, weights=None, 
     try:
         mean, covariance = post.jet_moments(points, order=order)
     except ValueError as error:
-        assert re.search(REFUSED, str(error))
+        if re.search(REFUSED, str(error)) is None:
+            raise
         return None
     share = 1.0 if weights is None else 1 / weights
     exact = Exact(kernel, trend, s, y, lengthscale, amplitude, noise_sd, share)
