@@ -13,6 +13,7 @@ A row a fit is in data/validation/published.csv, a row a fit and curve in publis
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -21,17 +22,19 @@ import numpy.testing as npt
 import pandas as pd
 import pytest
 import shapely
-from cases import A1, A2, simulate
+from cases import A1, A2, Surface, simulate
 from scipy.optimize import brentq
 
 import womble as wb
+from womble.covariance import Scale
+from womble.engines.fourier import FourierPrior
 
 slow = pytest.mark.slow
 
 RESULTS = Path(__file__).parent.parent / "data" / "validation"
 FITS, MEASURES = RESULTS / "published.csv", RESULTS / "published_curves.csv"
 KERNELS = {"Matern 5/2": wb.Matern(2.5), "Matern 7/2": wb.Matern(3.5)}
-SIZES = {"Matern 5/2": (100, 500, 1000), "Matern 7/2": (100, 500)}
+SIZES = {"Matern 5/2": (100, 500, 1000), "Matern 7/2": (100,)}
 SURFACES, REPLICATES = {"A1": A1, "A2": A2}, range(10)
 CASE = ["kernel", "surface", "n", "replicate"]
 QUANTITIES = {"f": "value", "f_x": "dx", "f_y": "dy", "f_xx": "dxx", "f_xy": "dxy", "f_yy": "dyy"}
@@ -331,8 +334,12 @@ def test_errors_are_no_worse_than_those_of_a_plug_in_fit():
 
 @slow
 def test_errors_fall_with_the_number_of_sites():
+    """At the edge too, but for second derivatives, which little is learnt of there.
+
+    Those of A1 are 0 along two sides of the square, where few data leave them at the prior's mean.
+    """
     fits, curves = study()
-    lattice, edge = columns("rmse"), columns("edge_rmse")
+    lattice, edge = columns("rmse"), columns("edge_rmse", ["f", "f_x", "f_y"])
     pieces = columns("segment_rmse", MEASURED)
     table = cells(fits)[lattice + edge].mean().join(cells(curves)[pieces].mean())
     print(f"\n{table[lattice + pieces].to_string(float_format='{:.3g}'.format)}")
@@ -358,9 +365,10 @@ def test_intervals_hold_the_truth():
 
 @slow
 def test_measures_of_curves_err_to_both_sides():
-    """Inside the square mean errors are 0 within four standard errors of ten replicates.
+    """Of closed curves mean errors are 0 within four standard errors of ten replicates.
 
-    At its edge a measure is drawn towards the prior's mean, 0, even by data without noise.
+    Curves that end at the edge of the square have some bias, even with data without noise: of one
+    surface nothing is promised, and beyond the edge the field goes back to its mean.
     """
     _, curves = study()
     groups = with_totals(curves).groupby([*CASE[:3], "curve"])
@@ -376,10 +384,52 @@ def test_measures_of_curves_err_to_both_sides():
             }
         )
         print(f"\n{q}\n{table.to_string(float_format='{:.3g}'.format)}")
-        at_edge = table.index.get_level_values("curve") == "edge"
-        inside = table[~at_edge]
-        assert (inside["error"].abs() < 4 * inside["standard error"]).all()
+        closed = table[table.index.get_level_values("curve").isin(["peak", "pit"])]
+        assert (closed["error"].abs() < 4 * closed["standard error"]).all()
         assert (table["in sds"].abs() < 1.5).all()
+
+
+@slow
+def test_measures_of_fields_drawn_from_the_prior_are_calibrated():
+    """Along the curves of A2, the one at the edge included, at known hyperparameters near its own.
+
+    There whatever the study finds is not the arithmetic's: coverage is 95%, errors have mean 0.
+    """
+    lengthscale, amplitude, noise_sd, kernel, count = 0.21, 8.0, 0.9, KERNELS["Matern 5/2"], 250
+    vertices = [curve.vertices(A2, PIECES) for curve in CURVES["A2"].values()]
+    lines = list(shapely.linestrings(vertices))
+    box = np.array([[-0.1, -0.1], [1.1, 1.1]])
+    prior = FourierPrior(kernel, Scale(amplitude, lengthscale), box)
+    model = wb.FieldModel(kernel=kernel, trend="none")
+    z, held = [], []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        field = Surface("draw", partial(prior.draw(rng).jets, order=2), noise_sd)
+        post = model.condition(
+            simulate(field, 100, rng),
+            lengthscale=lengthscale,
+            amplitude=amplitude,
+            noise_sd=noise_sd,
+        )
+        truth = np.stack([true_measures(field, points) for points in vertices])  # (4, 50, 2)
+        pieces, totals = (
+            post.womble(lines, by=by, rng=0, progress=False) for by in ("segment", "curve")
+        )
+        low, high, mean, sd = (
+            np.stack([table[f"{q}_{s}"] for q in MEASURED], axis=-1)
+            for table, s in ((pieces, "q025"), (pieces, "q975"), (totals, "mean"), (totals, "sd"))
+        )
+        flat = truth.reshape(-1, 2)
+        held.append(((low <= flat) & (flat <= high)).reshape(truth.shape).mean(axis=1))
+        z.append((mean - truth.sum(axis=1)) / sd)
+    z, held = np.array(z), np.array(held)
+    error = held.std(axis=0) / np.sqrt(count)
+    print(f"\n{list(CURVES['A2'])}, slope and curvature")
+    print(f"errors in sds: mean\n{z.mean(axis=0).round(3)}\nsd\n{z.std(axis=0).round(3)}")
+    print(f"segments held\n{held.mean(axis=0).round(3)}\nstandard error\n{error.round(3)}")
+    assert (np.abs(z.mean(axis=0)) < 4 / np.sqrt(count)).all()
+    assert (np.abs(z.std(axis=0) - 1) < 4 / np.sqrt(2 * count)).all()
+    assert (np.abs(held.mean(axis=0) - 0.95) < 4 * error).all()
 
 
 @slow
