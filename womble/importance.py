@@ -1,11 +1,12 @@
-r"""Importance sampling from Student-t distributions at the modes of a density.
+r"""Importance sampling from Student-t distributions, at a density's modes and where they lack mass.
 
 Points q_i from a proposal g with weights :math:`w_i \propto p(q_i) / g(q_i)` stand for the density
 p, whatever g is; g only decides how many of them count.
 
 References
 ----------
-Geweke (1989), Econometrica 57, 1317-1339; Owen and Zhou (2000), JASA 95, 135-143.
+Geweke (1989), Econometrica 57, 1317-1339; Owen and Zhou (2000), JASA 95, 135-143; Raftery and Bao
+(2010), Biometrics 66, 1162-1173.
 """
 
 from __future__ import annotations
@@ -31,12 +32,19 @@ DEGREES_OF_FREEDOM = 5.0
 # Share of each mode's points that have WIDER times its standard deviations, for what curvature at
 # the mode does not tell; share of the points that modes get alike, as their masses are guesses.
 DEFENSIVE_SHARE, WIDER = 0.1, 2.0
+# Of as many points as come from the modes, those from around the prior's bulk. Where data say
+# little (an amplitude near 0 leaves the lengthscale to its prior) mass is far from every mode, and
+# no weight of a sample around them would tell.
+BROAD_SHARE = 0.2
 EQUAL_SHARE = 0.2
 # The weights' variance exists below this shape (Vehtari et al. 2024); beyond, or with a smaller
-# share of effective points, a second proposal pays.
-GOOD_K_HAT, GOOD_SHARE = 0.5, 0.4
+# share of effective points, another proposal pays.
+GOOD_K_HAT, GOOD_SHARE = 0.5, 0.6
 # Fewer points have too few tail weights to tell what their tail is.
 FEWEST_POINTS = 400
+# Points a coordinate around the one that counts most: as many shape the next proposal as come from
+# it. Posteriors of 40 and 50 data take 0 to 6 of them; one that needs more than 30 is given up.
+NEARBY, MOST_COMPONENTS = 60, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +83,14 @@ class StudentMixture:
         shares = softmax([mode.log_mass for mode in modes])
         return cls.at(shares, [m.mode for m in modes], [m.covariance for m in modes])
 
+    def joined(self, other: StudentMixture, ratio: float) -> StudentMixture:
+        """Both, with `ratio` times as many points from the other as from this one."""
+        return StudentMixture(
+            np.concatenate([self.shares, ratio * other.shares]) / (1 + ratio),
+            np.concatenate([self.centres, other.centres]),
+            np.concatenate([self.roots, other.roots]),
+        )
+
     def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
         """Points, shape (count, k); every component has its share of them, rounded at random."""
         component = systematic(self.shares, count, rng)
@@ -94,26 +110,31 @@ class StudentMixture:
             columns.append(log(share) - spread - 0.5 * (df + k) * np.log1p(square / df))
         return constant + np.stack(columns, axis=1)
 
-    def refined(self, points: FloatArray, weights: FloatArray) -> StudentMixture:
-        """The same number of centres, with the moments of weighted points (n, k).
+    @classmethod
+    def broad(cls, prior: NormalApproximation) -> StudentMixture:
+        """One component, wider than the prior's normal approximation."""
+        root = WIDER * np.linalg.cholesky(prior.covariance)
+        return cls(np.ones(1), prior.mode[None], root[None])
 
-        A point belongs to a centre as far as that explains it. A centre with fewer effective points
-        than a covariance takes keeps what it had.
+    @classmethod
+    def around(cls, found: Weighted) -> StudentMixture:
+        """One component where the sample lacks mass most: at the point that counts most.
+
+        Its scale is the covariance about that point of its neighbours, each by the mean of its
+        weight and an equal one, which keeps it regular where few points have all the weight.
+
+        References
+        ----------
+        Raftery and Bao (2010), Biometrics 66, 1162-1173, sec. 2.2.
         """
-        half, k = len(self.shares) // 2, points.shape[1]
-        belongs = softmax(self.log_densities(points), axis=1)
-        belongs = (belongs[:, :half] + belongs[:, half:]) * weights[:, None]
-        centres, covariances = (
-            list(self.centres[:half]),
-            [root @ root.T for root in self.roots[:half]],
-        )
-        for j, own in enumerate(belongs.T):
-            mass = own.sum()
-            if mass > 0 and effective_size(own / mass) > 10 * k:
-                centres[j] = own @ points / mass
-                apart = points - centres[j]
-                covariances[j] = (own[:, None] * apart).T @ apart / mass
-        return StudentMixture.at(belongs.sum(axis=0), centres, covariances)
+        weights = found.weights + 1 / len(found.weights)
+        white = _whitened(found.points, weights / 2)
+        top = np.argmax(found.weights)
+        near = cKDTree(white).query(white[top], NEARBY * white.shape[1] + 1)[1]
+        near = near[near != top]
+        apart = found.points[near] - found.points[top]
+        covariance = (weights[near, None] * apart).T @ apart / weights[near].sum()
+        return cls(np.ones(1), found.points[top][None], np.linalg.cholesky(covariance)[None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +155,26 @@ class Weighted:
     weights: FloatArray
     k_hat: float
 
+    @classmethod
+    def by(cls, proposal: StudentMixture, points: FloatArray, log_density: FloatArray) -> Weighted:
+        """Points (n, k) of a proposal, with the log density (n,) that they are to stand for."""
+        proposed = logsumexp(proposal.log_densities(points), axis=1)
+        weights, k_hat = smoothed_weights(log_density - proposed)
+        return cls(points, log_density, weights, float(k_hat))
+
+    def extended(self, other: Weighted, proposal: StudentMixture) -> Weighted:
+        """The points of both, by the proposal that has them all (the balance heuristic).
+
+        References
+        ----------
+        Veach and Guibas (1995), SIGGRAPH, 419-428.
+        """
+        return Weighted.by(
+            proposal,
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.log_density, other.log_density]),
+        )
+
     @property
     def ess(self) -> float:
         """Effective number of points."""
@@ -145,11 +186,17 @@ class Weighted:
         Systematic resampling of neighbours in turn: the number of copies in any region is right to
         about one (Gerber, Chopin and Whiteley 2019).
         """
-        deviations = self.points - self.weights @ self.points
-        covariance = (self.weights[:, None] * deviations).T @ deviations
-        white = np.linalg.solve(np.linalg.cholesky(covariance), deviations.T).T
-        order = cKDTree(white, leafsize=1).indices  # leaf by leaf: neighbours in turn
+        order = cKDTree(
+            _whitened(self.points, self.weights), leafsize=1
+        ).indices  # neighbours in turn
         return rng.permutation(order[systematic(self.weights[order], count, rng)])
+
+
+def _whitened(points: FloatArray, weights: FloatArray) -> FloatArray:
+    """Points (n, k) about their weighted mean, on axes with unit variance."""
+    deviations = points - weights @ points
+    covariance = (weights[:, None] * deviations).T @ deviations
+    return np.linalg.solve(np.linalg.cholesky(covariance), deviations.T).T
 
 
 def systematic(weights: FloatArray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -162,15 +209,16 @@ def systematic(weights: FloatArray, count: int, rng: np.random.Generator) -> np.
 def importance_sample(
     log_density: Callable[[FloatArray], float],
     modes: Sequence[NormalApproximation],
+    prior: NormalApproximation,
     count: int,
     rng: np.random.Generator,
     progress: bool,
 ) -> Weighted:
-    """Weighted points of a density from Student-t distributions at its modes.
+    """Weighted points of a density from Student-t distributions at its modes and beyond.
 
-    Where the weights' tail is poor or few count, as many points again come from a second proposal
-    with the moments of the first sample. The weights of all are then by the mean of both proposals,
-    so that none is wasted (Veach and Guibas 1995, the balance heuristic).
+    Where the weights' tail is poor or few count, the proposal is adapted and the sample drawn
+    afresh: weights of points that shaped their own proposal are too low, as what none of them met
+    is missing from it, and what one of them met is not.
 
     Parameters
     ----------
@@ -178,26 +226,28 @@ def importance_sample(
         From a point (k,) to the log density there; safe in threads.
     modes : sequence of NormalApproximation
         Distinct; all there are.
+    prior : NormalApproximation
     count : int
-        Points from each proposal.
+        Points wanted, if all counted alike.
     """
-    proposals = [StudentMixture.of_modes(modes)]
-    points = proposals[0].draw(count, rng)
-    found = _weighted(points, values_at(log_density, points, progress), proposals)
-    if not (found.k_hat < GOOD_K_HAT and found.ess > GOOD_SHARE * count):
-        proposals.append(proposals[0].refined(points, found.weights))
-        more = proposals[1].draw(count, rng)
-        values = np.concatenate([found.log_density, values_at(log_density, more, progress)])
-        found = _weighted(np.concatenate([points, more]), values, proposals)
+
+    def weighted(proposal: StudentMixture, points: FloatArray) -> Weighted:
+        return Weighted.by(proposal, points, values_at(log_density, points, progress))
+
+    def enough(found: Weighted) -> bool:
+        return found.k_hat < GOOD_K_HAT and found.ess > GOOD_SHARE * count
+
+    proposal = StudentMixture.of_modes(modes).joined(StudentMixture.broad(prior), BROAD_SHARE)
+    most = len(proposal.shares) + MOST_COMPONENTS
+    batch = max(count // 4, NEARBY * len(prior.mode))
+    found = weighted(proposal, proposal.draw(round((1 + BROAD_SHARE) * count), rng))
+    while not enough(found) and len(proposal.shares) < most:
+        while not enough(found) and len(proposal.shares) < most:
+            more = StudentMixture.around(found)
+            proposal = proposal.joined(more, batch / len(found.points))
+            found = found.extended(weighted(more, more.draw(batch, rng)), proposal)
+        found = weighted(proposal, proposal.draw(len(found.points), rng))
     return found
-
-
-def _weighted(
-    points: FloatArray, log_density: FloatArray, proposals: Sequence[StudentMixture]
-) -> Weighted:
-    parts = np.concatenate([g.log_densities(points) for g in proposals], axis=1)
-    weights, k_hat = smoothed_weights(log_density - logsumexp(parts, axis=1))
-    return Weighted(points, log_density, weights, float(k_hat))
 
 
 def values_at(

@@ -36,15 +36,17 @@ def smoothed_weights(log_ratios: FloatArray) -> tuple[FloatArray, FloatArray]:
     ----------
     Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling.
     """
-    if int(version("arviz").split(".")[0]) < 1:
-        from arviz import psislw
+    # The quantiles of a tail whose shape is in the hundreds overflow; the weights are cut at 1.
+    with np.errstate(over="ignore"):
+        if int(version("arviz").split(".")[0]) < 1:
+            from arviz import psislw
 
-        log_weights, k_hat = psislw(log_ratios)
-    else:
-        from arviz_stats.base import array_stats
+            log_weights, k_hat = psislw(log_ratios)
+        else:
+            from arviz_stats.base import array_stats
 
-        # What it smooths is minus its argument, a log-likelihood.
-        log_weights, k_hat = array_stats.psislw(-log_ratios)
+            # What it smooths is minus its argument, a log-likelihood.
+            log_weights, k_hat = array_stats.psislw(-log_ratios)
     weights = np.exp(log_weights)
     return weights / weights.sum(axis=-1, keepdims=True), k_hat
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.axis import Axis
-from womble.covariates import Covariates, read_table
+from womble.covariate_table import read_table
+from womble.covariates import Covariates
 from womble.data_checks import (
     require_finite,
     require_positive,

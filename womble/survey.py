@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.covariates import (
-    Covariate,
-    Covariates,
-    Levels,
-    is_number,
-    joint_design,
-    require_independent,
-)
+from womble.covariate import Covariate, Levels, is_number, joint_design
+from womble.covariates import Covariates, require_independent
 from womble.data_checks import (
     require_finite,
     require_positive,

@@ -18,6 +18,7 @@ from womble.posterior.checks import Checks
 from womble.posterior.display import Display
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
+from womble.posterior.predictions import Predictions
 from womble.posterior.transects import Transects
 from womble.readers import query_points
 
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Checks, Display):
+class Posterior(
+    Maps,
+    Lines,
+    AcrossLines,
+    Areas,
+    Antiderivatives,
+    Transects,
+    Predictions,
+    Checks,
+    Display,
+):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes
@@ -38,7 +49,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         draw where they were given or are the mode.
     sample_stats : xarray.Dataset or None
         NUTS statistics. Of importance sampling, for each draw log density, log weight and number of
-        the point that it copies, and as numbers k_hat, ess, evaluations, modes and distinct. None
+        the point that it copies, and as numbers k_hat, ess, points, modes and distinct. None
         where the hyperparameters were given, are the mode, or came without them.
     engine : str
         Which engine runs, and why.
