@@ -59,7 +59,7 @@ def test_paths_on_a_grid(noise_sd, record):
         start = perf_counter()
         update(kernel, Scale(1.0, 0.3), points, coords, weights, 2)
         alone.append(1e9 * (perf_counter() - start) / len(points))
-    in_band = drawn.paths[0].scaled.kernel_weights is None
+    in_band = drawn.paths[0].scaled.components[0].kernel_weights is None
     print(
         f"\nnoise_sd {noise_sd}, update in the {'band' if in_band else 'kernel sum'}: "
         f"{SAMPLES} paths drawn in {drawing:.1f} s ({held:.0f} MB), {jets.size:,} numbers in "
