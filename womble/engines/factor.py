@@ -24,12 +24,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dtrtri, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
+
+
+def solve_small(root: FloatArray, right: FloatArray, trans: int = 0) -> FloatArray:
+    """L^-1 or L'^-1 times `right` (k, ..) for L (k, k), which is empty without a trend.
+
+    SciPy's `solve_triangular` does the same in ten times the time of such a small one.
+    """
+    return dtrtrs(root, right, lower=1, trans=trans)[0] if len(root) else right
 
 
 def white_trend(values: FloatArray, basis: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -53,8 +60,8 @@ def white_trend(values: FloatArray, basis: FloatArray) -> tuple[FloatArray, Floa
         Lower, of M.
     """
     root = np.linalg.cholesky(np.eye(basis.shape[1]) + basis.T @ basis)
-    half = solve_triangular(root, basis.T @ values, lower=True)
-    coefficients = solve_triangular(root, half, lower=True, trans=1)
+    half = solve_small(root, basis.T @ values)
+    coefficients = solve_small(root, half, trans=1)
     return coefficients, values - basis @ coefficients, root
 
 
@@ -107,12 +114,12 @@ class Factor:
         """C W' in place of C, `cross` (q, n), and R M^-1/2, shape (q, k), for h (q, k)."""
         whiten_rows(cross, self.whitener, self.lower)
         left = basis - cross @ self.basis
-        return solve_triangular(self.root, left.T, lower=True).T
+        return solve_small(self.root, left.T).T
 
     @cached_property
     def coefficient_covariance(self) -> FloatArray:
         """M^-1, of the coefficients given the data, shape (k, k)."""
-        half = solve_triangular(self.root, np.eye(len(self.root)), lower=True)
+        half = solve_small(self.root, np.eye(len(self.root)))
         return half.T @ half
 
     @cached_property

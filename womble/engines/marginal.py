@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotri, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.compiled.rows import weighted_axes, weighted_trace
-from womble.engines.factor import white_trend
+from womble.engines.factor import solve_small, white_trend
 from womble.engines.noise import Noise
 from womble.hyperparameters import Theta
 
@@ -88,7 +87,7 @@ class Marginal:
         log_determinant = 2 * np.log(np.diag(L)).sum() + 2 * np.log(np.diag(root)).sum()
         value = -0.5 * (misfit + log_determinant + len(rest) * np.log(2 * np.pi))
         # K^-1 = K_0^-1 - G G' with G = L'^-1 A M^-1/2, and H' K^-1 H = I - M^-1.
-        half = solve_triangular(root, np.column_stack([white[:, 1:].T, np.eye(len(c))]), lower=True)
+        half = solve_small(root, np.column_stack([white[:, 1:].T, np.eye(len(c))]))
         back = np.column_stack([rest, half[:, : len(rest)].T])
         back, _ = dtrtrs(L, back, lower=1, trans=1)
         of_trend = c @ c - len(c) + np.sum(half[:, len(rest) :] ** 2)
