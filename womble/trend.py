@@ -54,11 +54,12 @@ class Trend:
             for monomial in combinations_with_replacement(range(dimension), degree)
         ]
         columns = jet.components(dimension, order)
-        out = np.empty((len(points), len(columns), len(powers)))
+        out = np.zeros((len(points), len(columns), len(powers)))
         for k, monomial in enumerate(powers):
             factor = sqrt(2) if len(set(monomial)) == 2 else 1.0
             for a, by in enumerate(columns):
-                out[:, a, k] = factor * _derivative(points, monomial, by)
+                if len(by) <= len(monomial):  # else it is 0: most of them, a thousand times a map
+                    out[:, a, k] = factor * _derivative(points, monomial, by)
         return out
 
     def on_line(self, x: FloatArray, order: int, origin: float) -> FloatArray:
