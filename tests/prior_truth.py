@@ -30,8 +30,8 @@ class Rows:
     weights : array, shape (m,)
     row : int array, shape (m,)
         Ascending.
-    panels : (lengths, rows) or None
-        Of integrals of derivatives along a normal: whole straight segments, one a row.
+    lengths : array, shape (q,), or None
+        Where each row integrates derivatives along the normal of a straight segment: theirs.
     """
 
     nodes: np.ndarray
@@ -49,6 +49,13 @@ def derivatives(points, *along):
     """Derivatives at `points` (p, 2) along the same vectors: rows p."""
     vectors = np.broadcast_to(np.reshape(along, (1, -1, 2)), (len(points), len(along), 2))
     return Rows(points, vectors, np.ones(len(points)), np.arange(len(points)))
+
+
+def jet(points, order):
+    """Rows of value, gradient and Hessian at `points` (p, 2), component by component."""
+    x, y = np.eye(2)
+    along = [(), (x,), (y,), (x, x), (x, y), (y, y)]
+    return [derivatives(points, *vectors) for vectors in along if len(vectors) <= order]
 
 
 def integrals(vertices, order, lengthscale):
@@ -91,9 +98,7 @@ def pairings(count):
     last, out = count - 1, []
     out = [(pairs, (*singles, last)) for pairs, singles in pairings(last)]
     for pairs, singles in pairings(last):
-        out += [
-            ((*pairs, (i, last)), tuple(j for j in singles if j != i)) for i in singles
-        ]
+        out += [((*pairs, (i, last)), tuple(j for j in singles if j != i)) for i in singles]
     return out
 
 
@@ -146,16 +151,16 @@ def joint_covariance(kernel, amplitude, lengthscale, blocks):
     return np.block(parts)
 
 
-def drawn(kernel, amplitude, lengthscale, blocks, rng):
-    """A draw of the rows of each block, jointly.
-
-    By eigenvectors of the correlation matrix: a smooth field's is singular to rounding.
-    """
-    C = joint_covariance(kernel, amplitude, lengthscale, blocks)
+def root(C):
+    """A with A A' = C, by eigenvectors of the correlations: smooth fields' are singular."""
     sd = np.sqrt(np.diag(C))
     values, vectors = np.linalg.eigh(C / np.outer(sd, sd))
     assert values[0] > -SINGULAR * values[-1]
-    noise = rng.standard_normal(len(sd))
-    draw = sd * (vectors @ (np.sqrt(np.maximum(values, 0)) * noise))
+    return sd[:, None] * vectors * np.sqrt(np.maximum(values, 0))
+
+
+def drawn(kernel, amplitude, lengthscale, blocks, rng):
+    """A draw of the rows of each block, jointly."""
+    A = root(joint_covariance(kernel, amplitude, lengthscale, blocks))
     ends = np.cumsum([block.row[-1] + 1 for block in blocks])
-    return np.split(draw, ends[:-1])
+    return np.split(A @ rng.standard_normal(len(A)), ends[:-1])

@@ -18,9 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from cases import correlation, standard_bound
-from numpy.testing import assert_allclose
-from prior_truth import covariance, derivatives, drawn, integrals, joint_covariance
+from cases import holm, standard_bound
+from prior_truth import derivatives, drawn, integrals, jet
 from scipy.special import ndtr
 from scipy.stats import binomtest, chisquare, kstest
 
@@ -42,12 +41,10 @@ LENGTHSCALE, AMPLITUDE, NOISE_SD = (2.0, 0.6), 1.0, 0.3
 CONSTANT = 7.0
 REPLICATES, BY_NUTS = 300, 50
 # Draws of the hyperparameters over which the field is averaged, of 1,000.
-SAMPLES = 250
+SAMPLES = 150
 # Paths, of which the slope's rank is taken.
-PATHS = 99
+PATHS = 49
 PIECES = 6
-X, Y = np.eye(2)
-ALONG = [(), (X,), (Y,), (X, X), (X, Y), (Y, Y)]
 JET = ("value", "dx", "dy", "dxx", "dxy", "dyy")
 MEASURES = ("gradient_measure", "curvature_measure")
 TOTALS = ("gradient_total", "curvature_total")
@@ -63,8 +60,13 @@ GROUPS = {
 }
 EVERY = [*JET, "slope", *MEASURES, *TOTALS, *PLAIN.names]
 KEYS = ["kernel", "n", "trend", "inference", "seed"]
+KINDS = [
+    *((kernel, n, "none", "importance") for kernel in KERNELS for n in (50, 200)),
+    ("7/2", 50, "constant", "importance"),
+    *((kernel, 50, "none", "nuts") for kernel in KERNELS),
+]
 # Of the file; a rough kernel leaves those of second order empty.
-COLUMNS = [*KEYS, *PLAIN.names, "k_hat", "nuts"]
+COLUMNS = [*KEYS, *PLAIN.names, *(f"median_{name}" for name in PLAIN.names), "k_hat", "nuts"]
 COLUMNS += [f"{what}_{name}" for what in ("u", "in95", "in50") for name in EVERY]
 
 
@@ -120,11 +122,10 @@ def simulated(kernel, n, trend, rng):
     theta = prior_draw(rng)
     coords, grid, curve = rng.uniform(size=(n, 2)), random_cells(rng), random_curve(rng)
     order = 2 if kernel.differentiability > 2 else 1
-    along = [vectors for vectors in ALONG if len(vectors) <= order]
-    blocks = [derivatives(coords)] + [derivatives(grid.points, *vectors) for vectors in along]
+    blocks = [derivatives(coords), *jet(grid.points, order)]
     blocks += [integrals(curve, k, theta["lengthscale"]) for k in range(1, order + 1)]
     field, *parts = drawn(kernel, theta["amplitude"], theta["lengthscale"], blocks, rng)
-    truth = dict(zip(JET[: len(along)] + MEASURES[:order], parts, strict=True))
+    truth = dict(zip(JET[: 3 * order] + MEASURES[:order], parts, strict=True))
     values = field + theta["noise_sd"] * rng.standard_normal(n)
     if trend == "constant":
         values, truth["value"] = values + CONSTANT, truth["value"] + CONSTANT
@@ -199,7 +200,8 @@ def replicate(kernel, n, trend, inference, seed):
         below[name] = (draws[:, None] < value).mean(axis=0)
         truth[name], ends[name] = np.array([value]), np.quantile(draws, [0.025, 0.975])[:, None]
     k_hat = post.sample_stats.get("k_hat", np.nan)
-    row = theta | {"k_hat": float(k_hat), "nuts": post.inference.startswith("NUTS")}
+    row = theta | {f"median_{name}": float(post.draws[name].median()) for name in theta}
+    row |= {"k_hat": float(k_hat), "nuts": post.inference.startswith("NUTS")}
     chosen = {6: rng.integers(6), 1: 0}  # one point, one piece: of six each
     row |= {f"u_{name}": u[chosen[len(u)]] for name, u in below.items()}
     for name, (low, high) in ends.items():
@@ -207,29 +209,89 @@ def replicate(kernel, n, trend, inference, seed):
     return row | {f"in50_{name}": np.sum(abs(u - 0.5) <= 0.25) for name, u in below.items()}
 
 
+def planned():
+    """All replicates, as many of each kind before more of any."""
+    for seed in range(REPLICATES):
+        for kind in KINDS:
+            if seed < BY_NUTS or kind[-1] != "nuts":
+                yield dict(zip(KEYS, (*kind, seed), strict=True))
+
+
 def resumed(keys):
-    """The table of `replicate(**key)` for all keys; only rows not yet in the file are computed."""
+    """The rows of all `keys` and others that there are; those not in the file are computed."""
     known = pd.read_csv(FILE, usecols=KEYS) if FILE.exists() else pd.DataFrame(columns=KEYS)
     there = set(known[KEYS].itertuples(index=False, name=None))
     for key in keys:
         if tuple(key.values()) not in there:
             row = pd.DataFrame([key | replicate(**key)], columns=COLUMNS)
             row.to_csv(FILE, mode="a", header=not FILE.exists(), index=False, float_format="%.4g")
-    table = pd.read_csv(FILE)
-    return table[table[KEYS].apply(tuple, axis=1).isin([tuple(key.values()) for key in keys])]
+    return pd.read_csv(FILE)
 
 
-def planned():
-    """All replicates, the same number of each kind before more of any."""
-    kinds = [(kernel, n, "none") for kernel in KERNELS for n in (50, 200)]
-    kinds.append(("7/2", 50, "constant"))
-    for seed in range(REPLICATES):
-        for kernel, n, trend in kinds:
-            yield dict(zip(KEYS, (kernel, n, trend, "importance", seed), strict=True))
-            if seed < BY_NUTS and n == 50 and trend == "none":
-                yield dict(zip(KEYS, (kernel, n, trend, "nuts", seed), strict=True))
+# -- what the replicates say -----------------------------------------------------------------------
+
+
+def rank_tests(u):
+    """p-values of uniform ranks: Kolmogorov and Smirnov's, chi-square of 20 bins, the two ends."""
+    counts = np.histogram(u, 20, (0, 1))[0]
+    ends = int(np.sum((u < 0.005) | (u > 0.995)))
+    p = kstest(u, "uniform").pvalue, chisquare(counts).pvalue, binomtest(ends, len(u), 0.01).pvalue
+    return dict(zip(("KS", "chi-square", "ends"), p, strict=True))
+
+
+def all_rank_tests(table):
+    """p-values by kind of replicate, quantity and test, one column."""
+    p = {
+        (*kind, name, test): x
+        for kind, rows in table.groupby(KEYS[:-1])
+        for name in EVERY
+        if len(u := rows[f"u_{name}"].dropna())
+        for test, x in rank_tests(u).items()
+    }
+    return pd.Series(p, name="p").rename_axis([*KEYS[:-1], "quantity", "test"]).sort_index()
+
+
+def coverage(rows, level):
+    """Percentages that intervals held, by group of quantities, with the error over replicates."""
+    out = {}
+    for group, names in GROUPS.items():
+        counts = rows[[f"in{level}_{name}" for name in names]].dropna(axis=1, how="all")
+        each = [6 if name in (*JET, "slope", *MEASURES) else 1 for name in names]
+        held = counts.to_numpy() / each[: counts.shape[1]]
+        shares = held.mean(axis=1) if held.size else np.full(len(rows), np.nan)
+        error = shares.std(ddof=1) / np.sqrt(len(shares))
+        out[group] = f"{100 * shares.mean():.1f} ({100 * error:.1f})" if held.size else ""
+    return out
+
+
+def report(table, level):
+    """A row for each kind of replicate."""
+    p, out, found = all_rank_tests(table), [], dict(list(table.groupby(KEYS[:-1])))
+    for kind in KINDS:
+        rows = found[kind]
+        end = {"smallest p": f"{holm(p.loc[kind]).min():.2f}", "by NUTS": rows["nuts"].sum()}
+        out.append(dict(zip(KEYS, (*kind, len(rows)), strict=True)) | coverage(rows, level) | end)
+    return pd.DataFrame(out).rename(columns={"seed": "replicates"})
 
 
 @pytest.mark.slow
 def test_ranks_are_uniform():
-    resumed(list(planned()))
+    table = resumed(list(planned()))
+    for level in (95, 50):
+        print(f"\n{level}% intervals\n{report(table, level).to_string(index=False)}")
+    p = all_rank_tests(table)
+    adjusted = pd.Series(holm(p), p.index)
+    print(f"{len(p)} tests; smallest p under Holm:\n{adjusted.nsmallest(5).to_string()}")
+    assert adjusted.min() > 0.01
+
+
+@pytest.mark.slow
+def test_intervals_cover():
+    table = resumed(list(planned()))
+    for level in (95, 50):
+        for name in EVERY:
+            held = table[f"in{level}_{name}"].dropna()
+            shares = held / (6 if name in (*JET, "slope", *MEASURES) else 1)
+            error = shares.std(ddof=1) / np.sqrt(len(shares))
+            bound = standard_bound(2 * len(EVERY), len(shares))
+            assert abs(shares.mean() - level / 100) < bound * error, name
