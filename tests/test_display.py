@@ -79,8 +79,8 @@ def test_weights_of_importance_sampling(zinc):
     stats = post.sample_stats
     shown = ax[0, 1].lines[0]
     assert len(shown.get_xdata()) == int(stats["distinct"])
-    # Weights over their mean 1 / evaluations; the points that were drawn hold nearly all of it.
-    held = shown.get_ydata().sum() / float(stats["evaluations"])
+    # Weights over their mean 1 / points; the points that were drawn hold nearly all of it.
+    held = shown.get_ydata().sum() / float(stats["points"])
     assert 0.6 < held <= 1.0
 
 

@@ -178,7 +178,7 @@ def test_a_fit_by_laplace_says_what_it_did(approximated):
     assert "by the covariance of the sites" in approximated.engine
     summary = approximated.summary()
     assert list(summary.index) == ["lengthscale", "amplitude", "dispersion"]
-    assert 0 < summary.loc["dispersion", "ess_bulk"] <= approximated.sample_stats["evaluations"]
+    assert 0 < summary.loc["dispersion", "ess_bulk"] <= approximated.sample_stats["points"]
     assert summary["r_hat"].isna().all()
     curve = gpd.GeoSeries.from_wkt(["LINESTRING (20 20, 80 70)"], crs="EPSG:28992")
     table = approximated.womble(curve, samples=20, rng=1, **QUIET)

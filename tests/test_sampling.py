@@ -123,7 +123,7 @@ def test_it_says_what_it_did(weighted):
     stats = weighted.sample_stats
     ess, distinct = float(stats["ess"]), int(stats["distinct"])
     assert weighted.inference == (
-        f"importance: 1 mode, 1000 evaluations, k-hat {float(stats['k_hat']):.2f}, ESS {ess:.0f}, "
+        f"importance: 1 mode, 1200 points, k-hat {float(stats['k_hat']):.2f}, ESS {ess:.0f}, "
         f"{distinct} distinct draws of 1000"
     )
     assert weighted.draws.sizes == {"chain": 1, "draw": 1000}
@@ -165,7 +165,7 @@ def test_any_number_of_draws(zinc):
     with pytest.warns(UserWarning, match="few effective draws"):
         few = wb.FieldModel().fit(zinc, "zinc", draws=50, **QUIET)
     assert few.draws.sizes["draw"] == 50
-    assert int(few.sample_stats["evaluations"]) == 400  # fewer could not tell the weights' tail
+    assert int(few.sample_stats["points"]) == 480  # fewer could not tell the weights' tail
 
 
 def test_it_comes_back_from_a_file(weighted, tmp_path):
@@ -189,12 +189,12 @@ def test_priors_of_pymc_are_safe_in_threads(zinc, weighted):
 
 def test_few_effective_points_are_told(weighted):
     stats = weighted.sample_stats.assign(ess=123.4)
-    with pytest.warns(UserWarning, match=r"few effective draws \(below 400: 123 of 1000 weighted"):
+    with pytest.warns(UserWarning, match=r"few effective draws \(below 400: 123 of 1200 weighted"):
         diagnostics.warn_of_trouble(weighted.draws, stats)
 
 
 def test_where_it_fails_nuts_is_run(zinc, monkeypatch):
-    def hopeless(density, modes, count, rng, progress):
+    def hopeless(density, modes, prior, count, rng, progress):
         points = modes[0].mode + np.zeros((count, 3))
         return Weighted(points, np.zeros(count), np.full(count, 1 / count), 0.83)
 

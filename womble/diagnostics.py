@@ -61,7 +61,7 @@ def warn_of_trouble(posterior: xr.Dataset, sample_stats: xr.Dataset) -> None:
         if ess < SMALLEST_ESS:
             warn(
                 f"few effective draws (below {SMALLEST_ESS}: {ess:.0f} of "
-                f"{int(sample_stats['evaluations'])} weighted points): quantiles are noisy. Run "
+                f"{int(sample_stats['points'])} weighted points): quantiles are noisy. Run "
                 "more draws (draws=...), or inference='nuts'.",
             )
         return

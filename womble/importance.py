@@ -32,6 +32,10 @@ DEGREES_OF_FREEDOM = 5.0
 # Share of each mode's points that have WIDER times its standard deviations, for what curvature at
 # the mode does not tell; share of the points that modes get alike, as their masses are guesses.
 DEFENSIVE_SHARE, WIDER = 0.1, 2.0
+# Of as many points as come from the modes, those from around the prior's bulk. Where data say
+# little (an amplitude near 0 leaves the lengthscale to its prior) mass is far from every mode, and
+# no weight of a sample around them would tell.
+BROAD_SHARE = 0.2
 EQUAL_SHARE = 0.2
 # The weights' variance exists below this shape (Vehtari et al. 2024); beyond, or with a smaller
 # share of effective points, another proposal pays.
@@ -39,8 +43,8 @@ GOOD_K_HAT, GOOD_SHARE = 0.5, 0.6
 # Fewer points have too few tail weights to tell what their tail is.
 FEWEST_POINTS = 400
 # Points a coordinate around the one that counts most: as many shape the next proposal as come from
-# it. Posteriors of 30 to 200 data take 0 to 6 proposals more; one that needs 30 is given up.
-NEARBY, MOST_PROPOSALS = 60, 30
+# it. Posteriors of 40 and 50 data take 0 to 6 of them; one that needs more than 30 is given up.
+NEARBY, MOST_COMPONENTS = 60, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,14 @@ class StudentMixture:
         shares = softmax([mode.log_mass for mode in modes])
         return cls.at(shares, [m.mode for m in modes], [m.covariance for m in modes])
 
+    def joined(self, other: StudentMixture, ratio: float) -> StudentMixture:
+        """Both, with `ratio` times as many points from the other as from this one."""
+        return StudentMixture(
+            np.concatenate([self.shares, ratio * other.shares]) / (1 + ratio),
+            np.concatenate([self.centres, other.centres]),
+            np.concatenate([self.roots, other.roots]),
+        )
+
     def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
         """Points, shape (count, k); every component has its share of them, rounded at random."""
         component = systematic(self.shares, count, rng)
@@ -97,6 +109,12 @@ class StudentMixture:
             spread = np.log(np.diag(root)).sum()
             columns.append(log(share) - spread - 0.5 * (df + k) * np.log1p(square / df))
         return constant + np.stack(columns, axis=1)
+
+    @classmethod
+    def broad(cls, prior: NormalApproximation) -> StudentMixture:
+        """One component, wider than the prior's normal approximation."""
+        root = WIDER * np.linalg.cholesky(prior.covariance)
+        return cls(np.ones(1), prior.mode[None], root[None])
 
     @classmethod
     def around(cls, found: Weighted) -> StudentMixture:
@@ -137,6 +155,26 @@ class Weighted:
     weights: FloatArray
     k_hat: float
 
+    @classmethod
+    def by(cls, proposal: StudentMixture, points: FloatArray, log_density: FloatArray) -> Weighted:
+        """Points (n, k) of a proposal, with the log density (n,) that they are to stand for."""
+        proposed = logsumexp(proposal.log_densities(points), axis=1)
+        weights, k_hat = smoothed_weights(log_density - proposed)
+        return cls(points, log_density, weights, float(k_hat))
+
+    def extended(self, other: Weighted, proposal: StudentMixture) -> Weighted:
+        """The points of both, by the proposal that has them all (the balance heuristic).
+
+        References
+        ----------
+        Veach and Guibas (1995), SIGGRAPH, 419-428.
+        """
+        return Weighted.by(
+            proposal,
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.log_density, other.log_density]),
+        )
+
     @property
     def ess(self) -> float:
         """Effective number of points."""
@@ -171,15 +209,16 @@ def systematic(weights: FloatArray, count: int, rng: np.random.Generator) -> np.
 def importance_sample(
     log_density: Callable[[FloatArray], float],
     modes: Sequence[NormalApproximation],
+    prior: NormalApproximation,
     count: int,
     rng: np.random.Generator,
     progress: bool,
 ) -> Weighted:
     """Weighted points of a density from Student-t distributions at its modes and beyond.
 
-    While the weights' tail is poor or few count, more points come from a distribution around the
-    one that counts most. The weights of all are by the mean of all proposals, so that none is
-    wasted (Veach and Guibas 1995, the balance heuristic).
+    Where the weights' tail is poor or few count, the proposal is adapted and the sample drawn
+    afresh: weights of points that shaped their own proposal are too low, as what none of them met
+    is missing from it, and what one of them met is not.
 
     Parameters
     ----------
@@ -187,44 +226,28 @@ def importance_sample(
         From a point (k,) to the log density there; safe in threads.
     modes : sequence of NormalApproximation
         Distinct; all there are.
+    prior : NormalApproximation
     count : int
-        Points from the first proposal.
+        Points wanted, if all counted alike.
     """
-    first = StudentMixture.of_modes(modes)
-    points = first.draw(count, rng)
-    values = values_at(log_density, points, progress)
-    # Log of the sum over proposals of the number of its points times its density.
-    expected = log(count) + logsumexp(first.log_densities(points), axis=1)
-    found = _weighted(points, values, expected)
-    proposals, counts = [first], [count]
-    batch = max(count // 4, NEARBY * points.shape[1])
-    while len(proposals) <= MOST_PROPOSALS and not (
-        found.k_hat < GOOD_K_HAT and found.ess > GOOD_SHARE * count
-    ):
-        proposals.append(StudentMixture.around(found))
-        counts.append(batch)
-        more = proposals[-1].draw(batch, rng)
-        values = np.concatenate([values, values_at(log_density, more, progress)])
-        known = log(batch) + proposals[-1].log_densities(points)[:, 0]
-        expected = np.concatenate(
-            [np.logaddexp(expected, known), _expected(more, proposals, counts)]
-        )
-        points = np.concatenate([points, more])
-        found = _weighted(points, values, expected)
+
+    def weighted(proposal: StudentMixture, points: FloatArray) -> Weighted:
+        return Weighted.by(proposal, points, values_at(log_density, points, progress))
+
+    def enough(found: Weighted) -> bool:
+        return found.k_hat < GOOD_K_HAT and found.ess > GOOD_SHARE * count
+
+    proposal = StudentMixture.of_modes(modes).joined(StudentMixture.broad(prior), BROAD_SHARE)
+    most = len(proposal.shares) + MOST_COMPONENTS
+    batch = max(count // 4, NEARBY * len(prior.mode))
+    found = weighted(proposal, proposal.draw(round((1 + BROAD_SHARE) * count), rng))
+    while not enough(found) and len(proposal.shares) < most:
+        while not enough(found) and len(proposal.shares) < most:
+            more = StudentMixture.around(found)
+            proposal = proposal.joined(more, batch / len(found.points))
+            found = found.extended(weighted(more, more.draw(batch, rng)), proposal)
+        found = weighted(proposal, proposal.draw(len(found.points), rng))
     return found
-
-
-def _expected(
-    points: FloatArray, proposals: Sequence[StudentMixture], counts: Sequence[int]
-) -> FloatArray:
-    """Log density (n,) of points that the proposals give together."""
-    parts = [log(n) + g.log_densities(points) for n, g in zip(counts, proposals, strict=True)]
-    return logsumexp(np.concatenate(parts, axis=1), axis=1)
-
-
-def _weighted(points: FloatArray, log_density: FloatArray, expected: FloatArray) -> Weighted:
-    weights, k_hat = smoothed_weights(log_density - expected)
-    return Weighted(points, log_density, weights, float(k_hat))
 
 
 def values_at(

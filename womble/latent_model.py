@@ -182,7 +182,7 @@ def _laplace(
 ) -> Posterior:
     """Hyperparameters by importance sampling of Laplace's approximation of their posterior."""
     points = max(draws, FEWEST_POINTS)
-    found = importance_sample(density.value, modes, points, rng, progress)
+    found = importance_sample(density.value, modes, density.broad, points, rng, progress)
     if found.k_hat > LARGEST_K_HAT:
         warn(
             f"importance sampling of the hyperparameters does not hold here (k-hat "

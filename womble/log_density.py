@@ -13,6 +13,7 @@ import numpy as np
 from womble.arrays import BoolArray, FloatArray
 from womble.engines.base import Engine
 from womble.hyperparameters import Layout, Theta
+from womble.laplace import NormalApproximation, curvature
 from womble.laws import Law
 
 if TYPE_CHECKING:
@@ -214,6 +215,15 @@ class HyperparameterDensity:
         if theta is None:
             return -np.inf
         return prior.value + self.engine.log_likelihood_value(theta)
+
+    @cached_property
+    def broad(self) -> NormalApproximation:
+        """The normal with the prior's curvature at its start: what is known without data."""
+
+        def prior(q: FloatArray) -> tuple[float, FloatArray]:
+            return self.prior.at(q)[:2]
+
+        return NormalApproximation(self.prior.start, curvature(prior, self.prior.start), 0.0)
 
     def _scaled(self, prior: PriorAt) -> Theta | None:
         """Scaled hyperparameters, or None out of range."""

@@ -62,7 +62,7 @@ def sample(
     given_up = ""
     if method == "importance":
         points = max(draws, FEWEST_POINTS)
-        found = importance_sample(density.value, modes, points, rng, progress)
+        found = importance_sample(density.value, modes, density.broad, points, rng, progress)
         if found.k_hat <= LARGEST_K_HAT:
             sampled = resampled(density, modes, found, draws, rng)
             warn_of_trouble(sampled.draws, sampled.sample_stats)
@@ -108,13 +108,13 @@ def resampled(
     whole = {
         "k_hat": found.k_hat,
         "ess": found.ess,
-        "evaluations": len(found.points),
+        "points": len(found.points),
         "modes": len(modes),
         "distinct": distinct,
     }
     stats = {name: (("chain", "draw"), x[None]) for name, x in each.items()}
     how = (
-        f"importance: {len(modes)} mode{'s' * (len(modes) > 1)}, {len(found.points)} evaluations, "
+        f"importance: {len(modes)} mode{'s' * (len(modes) > 1)}, {len(found.points)} points, "
         f"k-hat {found.k_hat:.2f}, ESS {found.ess:.0f}, {distinct} distinct draws of {draws}"
     )
     posterior = hyperparameter_draws(density.theta(found.points[chosen][None]), density.layout)

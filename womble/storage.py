@@ -43,7 +43,7 @@ STATISTICS = (
     "point",
     "k_hat",
     "ess",
-    "evaluations",
+    "points",
     "modes",
     "distinct",
 )

@@ -104,7 +104,7 @@ def _histogram(ax: Axes, draws: xr.DataArray, label: str) -> None:
 def _weights(ax: Axes, draws: xr.DataArray, stats: xr.Dataset, label: str) -> None:
     _, first = np.unique(stats["point"].to_numpy().ravel(), return_index=True)
     log_weight = stats["log_weight"].to_numpy().ravel()[first]
-    relative = np.exp(log_weight) * float(stats["evaluations"])
+    relative = np.exp(log_weight) * float(stats["points"])
     ax.plot(draws.to_numpy().ravel()[first], relative, ".", color=style.INK, markersize=2.5)
     ax.axhline(1.0, color="0.4", linewidth=0.8)
     ax.set(xlabel=style.wrapped(label), ylabel="weight / mean")

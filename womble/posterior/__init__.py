@@ -38,7 +38,7 @@ class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Che
         draw where they were given or are the mode.
     sample_stats : xarray.Dataset or None
         NUTS statistics. Of importance sampling, for each draw log density, log weight and number of
-        the point that it copies, and as numbers k_hat, ess, evaluations, modes and distinct. None
+        the point that it copies, and as numbers k_hat, ess, points, modes and distinct. None
         where the hyperparameters were given, are the mode, or came without them.
     engine : str
         Which engine runs, and why.

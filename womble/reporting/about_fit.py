@@ -73,7 +73,7 @@ def _verdict(post: Posterior) -> Text:
             Number("convergence.k_hat", k_hat),
             Number("convergence.k_hat_limit", LARGEST_K_HAT),
             Number("convergence.ess", ess),
-            Number("convergence.evaluations", int(stats["evaluations"])),
+            Number("convergence.evaluations", int(stats["points"])),
             Number("convergence.distinct", int(stats["distinct"])),
             Number("convergence.modes", int(stats["modes"])),
             verdict="This is not enough: see the warnings of the fit." if bad else "This is sound.",
