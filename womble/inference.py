@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from womble.arrays import FloatArray
 from womble.engines.base import Engine
+from womble.force import with_force
 from womble.hyperparameters import Layout, State, Theta
 from womble.laplace import (
     LogDensityFunction,
@@ -111,7 +112,8 @@ def nuts(
     """Draw the hyperparameters by the no-U-turn sampler with a dense mass matrix.
 
     Its adaptation begins at the normal approximation of the posterior. The chains begin in turn at
-    each mode that was found, with twice the posterior's spread.
+    each mode that was found, with twice the posterior's spread. Around a single mode a polynomial
+    moves them, if it is close to the gradient (see `womble.force`).
 
     Returns
     -------
@@ -124,8 +126,9 @@ def nuts(
     mean, covariance, _ = modes[0]
     with _quiet(progress):
         potential = QuadPotentialFullAdapt(len(mean), mean, covariance, INITIAL_WEIGHT)
+    moved = with_force(density, modes[0]) if len(modes) == 1 else density
     points, stats = sample(
-        density,
+        moved,
         potential,
         [mode.dispersed(rng) for mode in islice(cycle(modes), chains)],
         draws=draws,

@@ -1,6 +1,7 @@
 """The whole job from a cold start: fit, 30 x 30 surface of 1,000 draws, one 50-segment curve.
 
 time python tests/benchmarks/job.py 100
+time python tests/benchmarks/job.py 100 importance
 """
 
 import sys
@@ -14,12 +15,13 @@ import shapely  # noqa: E402
 import womble as wb  # noqa: E402
 
 
-def main(n: int) -> None:
+def main(n: int, inference: str) -> None:
     rng = np.random.default_rng(0)
     coords = rng.uniform(size=(n, 2))
     a = 3 * np.pi
     values = 10 * (np.sin(a * coords[:, 0]) + np.cos(a * coords[:, 1])) + rng.standard_normal(n)
-    fitted = wb.FieldModel(kernel=wb.Matern(nu=2.5)).fit((coords, values), rng=1, progress=False)
+    model = wb.FieldModel(kernel=wb.Matern(nu=2.5))
+    fitted = model.fit((coords, values), inference=inference, rng=1, progress=False)
     stages = {"import, compile and fit": perf_counter() - START}
     grid = wb.Grid.from_data(coords, spacing=1 / 30, mask=None, bounds=(0, 0, 1, 1))
     start = perf_counter()
@@ -33,8 +35,9 @@ def main(n: int) -> None:
     for stage, seconds in stages.items():
         print(f"n = {n}: {stage}: {seconds:.1f} s")
     print(f"n = {n}: whole job: {perf_counter() - START:.1f} s")
+    print(fitted.inference)
     print(fitted.summary()[["mean", "sd", "ess_bulk", "r_hat"]].round(3))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "nuts")
