@@ -192,6 +192,43 @@ def test_blocks_hold_every_observation_once(given, blocks):
         assert spread.max() < 0.4 * found.observations.union_all().convex_hull.area
 
 
+def test_blocks_of_ones_own(zinc):
+    """Named by the caller; each is predicted as `check` does from a fit without it."""
+    model, half = wb.FieldModel(trend="none"), np.where(zinc.geometry.x > 181050, "east", "west")
+    found = model.condition(zinc, "zinc", **TRUTH).cross_validate(blocks=half)
+    assert list(found.table.index) == ["2 given blocks"]
+    for side in ("east", "west"):
+        others = model.condition(zinc[half != side], "zinc", **TRUTH)
+        expected = others.check(zinc[half == side]).observations
+        actual = found.observations[found.observations["fold"] == side]
+        npt.assert_allclose(actual["mean"], expected["mean"], rtol=1e-9)
+        npt.assert_allclose(actual["sd"], expected["sd"], rtol=1e-9)
+
+
+def test_blocks_count_the_rows_that_were_dropped(zinc):
+    gaps = zinc.copy()
+    gaps.loc[[3, 17], "zinc"] = np.nan
+    with pytest.warns(UserWarning, match="2 of 40"):
+        post = wb.FieldModel().condition(gaps, "zinc", **TRUTH)
+    label = np.arange(40) % 5
+    fold = post.cross_validate(blocks=label).observations["fold"]
+    npt.assert_array_equal(fold, label[fold.index])
+    assert len(fold) == 38
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (np.arange(39), r"label for each of the at least 40 rows of the data; got shape \(39,\)"),
+        (np.ones(40), "must have at least two labels; all rows have"),
+        (np.where(np.arange(40) < 5, np.nan, np.arange(40)), "5 are missing"),
+    ],
+)
+def test_bad_blocks(given, blocks, message):
+    with pytest.raises(ValueError, match=message):
+        given.cross_validate(blocks=blocks)
+
+
 def test_far_blocks_are_harder_than_single_observations(given, loo):
     far = given.cross_validate(folds=4, rng=1).table
     assert far["crps"].item() > loo.table["crps"].item()
@@ -200,7 +237,7 @@ def test_far_blocks_are_harder_than_single_observations(given, loo):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"blocks": "kmeans"}, "`blocks` must be 'spatial' or 'random'; got 'kmeans'"),
+        ({"blocks": "kmeans"}, "`blocks` must be 'spatial', 'random' or a label for each row"),
         ({"folds": 1}, "`folds` must be from 2 to 20, half the number of sites; got 1"),
         ({"folds": 21}, "`folds` must be from 2 to 20"),
     ],

@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 from womble import jet
+from womble.covariate import Covariate
 from womble.covariate_field import Standardised, covariate_field
-from womble.covariates import Covariate, Covariates
+from womble.covariates import Covariates
 from womble.scaling import Scaling
 from womble.spatial_data import spatial_data
 

@@ -128,6 +128,7 @@ def doors(e: Examples) -> dict:
         "check": (post.check, {}),
         "check held out": (post.check, {"held_out": e.frame}),
         "cross_validate": (post.cross_validate, {"folds": 2}),
+        "predict": (post.predict, {"sites": e.coords[:2]}),
         "replicates": (post.replicates, {"samples": 2} | quiet),
         "predictive_check": (post.predictive_check, {"samples": 3} | quiet),
         "coefficients": (post.coefficients, {}),

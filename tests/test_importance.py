@@ -188,6 +188,28 @@ def test_a_slow_tail_is_found():
     assert abs(tail - truth) < 4 * np.sqrt(truth / (3 * found.ess))
 
 
+def test_mass_that_only_the_prior_knows_of_is_found():
+    """A tenth of the mass is as wide as the prior, around a peak whose curvature hides it."""
+
+    def peak_and_plain(q):
+        square = q @ q
+        peak = np.log(0.9) - 0.5 * square / 0.01 - 3 * np.log(0.1)
+        plain = np.log(0.1) - 0.5 * square / 9 - 3 * np.log(3.0)
+        return np.logaddexp(peak, plain)
+
+    peak = [NormalApproximation(np.zeros(3), 0.01 * np.eye(3), 0.0)]
+    masses = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        found = importance_sample(peak_and_plain, peak, broad(3), 1000, rng, False)
+        assert found.k_hat < 0.5
+        masses.append(found.weights[np.linalg.norm(found.points, axis=1) > 1].sum())
+    # Of the wide part 0.990 is beyond 1 (chi squared, 3 degrees of freedom, beyond 1/9), and each
+    # estimate is of at least 600 points.
+    error = np.sqrt(0.0990 * 0.9010 / (5 * 600))
+    assert abs(np.mean(masses) - 0.0990) < 4 * error
+
+
 @pytest.mark.parametrize("off", [5.0, 20.0])
 def test_a_far_wrong_centre_is_left(off):
     """From a valley between peaks, proposals climb to one of them."""

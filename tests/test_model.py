@@ -181,6 +181,13 @@ def test_priors_in_user_units_reach_the_posterior(zinc):
     npt.assert_allclose(np.log(post.draws["lengthscale"] / 12.0), 0.0, atol=5 * 0.02 + 0.016)
 
 
+def test_a_model_that_is_open_stays_as_it_is(zinc):
+    with pm.Model() as theirs:
+        hastily(wb.FieldModel(), zinc, "zinc", chains=1, rng=1)
+        hastily(wb.FieldModel(), zinc, "zinc", inference="importance", rng=1)
+    assert not theirs.named_vars
+
+
 def test_silence(zinc, capfd):
     hastily(wb.FieldModel(), zinc, "zinc", rng=1)
     assert capfd.readouterr() == ("", "")

@@ -6,7 +6,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from womble.compiled.scores import expected_distance
+from womble.compiled.scores import distance_by_integral, distance_by_pairs, expected_distance
 from womble.scores import Predictive
 
 
@@ -74,3 +74,18 @@ def test_without_spread_the_distance_is_that_of_means():
     npt.assert_allclose(
         expected_distance(np.array([1.0, 4.0]), almost, np.array([0.5, 0.5])), 1.5, atol=1e-8
     )
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 30.0])
+def test_the_integral_is_the_sum_over_pairs(spread):
+    """Both are exact; hundreds of terms each carry rounding."""
+    rng = np.random.default_rng(6)
+    means, sds = 1e3 + spread * rng.normal(size=300), rng.uniform(0.5, 2.0, 300)
+    weights = rng.dirichlet(np.ones(300))
+    low, high = (means - 8.5 * sds).min(), (means + 8.5 * sds).max()
+    steps = int(np.ceil((high - low) / (0.5 * sds.min())))
+    pairs = distance_by_pairs(means, sds, weights)
+    # x is known to 1e-13 of itself, a distance to that of 1e3.
+    by_integral = distance_by_integral(means, sds, weights, low, high, steps)
+    npt.assert_allclose(by_integral, pairs, rtol=1e-12)
+    npt.assert_allclose(expected_distance(means, sds, weights), pairs, rtol=1e-12)

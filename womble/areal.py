@@ -85,15 +85,15 @@ def together(functionals: list[Functional]) -> Functional:
 
 
 def areal_laws(
-    ensemble: Ensemble, functionals: list[Functional], rng: np.random.Generator, progress: bool
+    ensemble: Ensemble, functionals: list[Functional], progress: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Means and sds of the rows by posterior draw, shape (S, q) each."""
 
-    def one(f: Conditional, _: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def one(f: Conditional) -> tuple[FloatArray, FloatArray]:
         means, variances = zip(*(f.marginal(rows) for rows in functionals), strict=True)
         return np.concatenate(means), _sds(np.concatenate(variances))
 
-    means, sds = zip(*ensemble.map(one, rng, "polygons", progress), strict=True)
+    means, sds = zip(*ensemble.laws(one, "polygons", progress), strict=True)
     return np.stack(means), np.stack(sds)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 # Means and variances (n,) of observations under one draw of the hyperparameters.
-Moments = Callable[[Conditional, np.random.Generator], tuple[FloatArray, FloatArray]]
+Moments = Callable[[Conditional], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,20 +114,19 @@ def foretold(
     """
     law = GaussianLaw() if law is None else law
     tau = np.array([theta.noise_sd for theta in ensemble.thetas]) * ensemble.scaling.scale
-    means, variances = _collected(ensemble, lambda f, _: f.at_sites(points, design))
+    means, variances = _collected(ensemble, lambda f: f.at_sites(points, design))
     sds = np.sqrt(variances + law.share * tau[:, None] ** 2 + law.known)
     return Predictive(observed, means, sds, np.full_like(means, 1 / len(means)))
 
 
 def _left_out(ensemble: Ensemble, blocks: Blocks) -> tuple[FloatArray, FloatArray]:
-    means, variances = _collected(ensemble, lambda f, _: f.left_out(blocks))
+    means, variances = _collected(ensemble, lambda f: f.left_out(blocks))
     return means, np.sqrt(variances)
 
 
 def _collected(ensemble: Ensemble, function: Moments) -> tuple[FloatArray, FloatArray]:
     """Means and variances, shape (S, n) each, by draw of the hyperparameters."""
-    unused = np.random.default_rng(0)  # nothing is drawn
-    pairs = list(ensemble.map(function, unused, "", False))
+    pairs = ensemble.laws(function)
     return np.array([mean for mean, _ in pairs]), np.array([variance for _, variance in pairs])
 
 
@@ -141,6 +140,36 @@ def spatial_folds(coords: FloatArray, folds: int, rng: np.random.Generator) -> n
     """
     _, labels = kmeans2(coords, folds, iter=50, minit="++", seed=rng, missing="raise")
     return labels
+
+
+def given_folds(labels: Sequence[Any], rows: np.ndarray) -> np.ndarray:
+    """Labels (n,) of the observations kept, from one for each row of the data as they were given.
+
+    Raises
+    ------
+    ValueError
+        If there is not a label for each row, one is missing, or all are the same.
+    """
+    import pandas as pd
+
+    label = np.asarray(labels)
+    if label.ndim != 1 or len(label) <= rows.max():
+        raise ValueError(
+            f"`blocks` must have a label for each of the at least {rows.max() + 1} rows of the "
+            f"data; got shape {label.shape}. Rows that were dropped count too."
+        )
+    kept = label[rows]
+    if (missing := pd.isna(kept)).any():
+        raise ValueError(
+            f"`blocks` must have a label for each row of the data; {missing.sum()} are missing. "
+            "Give those rows a block of their own."
+        )
+    if len(np.unique(kept)) < 2:
+        raise ValueError(
+            f"`blocks` must have at least two labels; all rows have {kept[0]!r}. "
+            "Nothing would be left to predict from."
+        )
+    return kept
 
 
 def result(

@@ -11,7 +11,8 @@ import numpy as np
 
 from womble import jet
 from womble.arrays import FloatArray
-from womble.covariates import Covariate, Covariates
+from womble.covariate import Covariate
+from womble.covariates import Covariates
 from womble.crs import require_same_crs
 from womble.readers import raster_axes, raster_crs
 from womble.scaling import Scaling

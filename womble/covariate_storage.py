@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 import xarray as xr
 
+from womble.covariate import Covariate
 from womble.covariate_field import RasterField
-from womble.covariates import Covariate, Covariates
+from womble.covariates import Covariates
 
 NAMES = ("x", "y", "cells")
 

@@ -13,6 +13,10 @@ MINIMUM_LOCATIONS = 10
 # Coordinates are rarely known to better than a millionth of the domain: a strip narrower than that
 # is a line with rounding error, and carries nothing about the direction across it.
 COLLINEAR_TOLERANCE = 1e-6
+# Of coordinates and values in their units.
+SMALLEST, LARGEST = 1e-100, 1e100
+# Share of the values that arithmetic and text files leave of what a trend explains exactly.
+EXPLAINED = 1e-10
 
 
 def warn_of_dropped(dropped: int, rows: int, reason: str) -> None:
@@ -47,6 +51,46 @@ def require_finite(infinite: int, rows: int, what: str) -> None:
         raise ValueError(
             f"the {what} must be finite; {infinite} of {rows} are infinite. Correct "
             "them, or set them to NaN to leave those rows out."
+        )
+
+
+def require_resolution(box: FloatArray) -> None:
+    """Refuse coordinates that powers of overflow, or that doubles hardly tell apart.
+
+    Parameters
+    ----------
+    box : array, shape (2, d)
+        Lowest and highest corner.
+
+    Raises
+    ------
+    ValueError
+        If they are that large or small, or that far from the origin.
+    """
+    side = float(np.ptp(box, axis=0).max())
+    require_magnitude(side, "coordinates")
+    spacing = float(np.spacing(np.abs(box).max()))
+    if spacing > COLLINEAR_TOLERANCE * side:
+        raise ValueError(
+            f"the coordinates must tell locations apart to {COLLINEAR_TOLERANCE:g} of the domain; "
+            f"doubles near {np.abs(box).max():.3g} are {spacing:.1g} apart, the domain's side is "
+            f"{side:.3g}. Subtract an origin inside the domain where the coordinates are made, "
+            "before they are rounded."
+        )
+
+
+def require_magnitude(spread: float, what: str) -> None:
+    """Refuse numbers whose squares and products leave the range of doubles.
+
+    Raises
+    ------
+    ValueError
+        If their spread is below 1e-100 (but not 0, which has its own check) or above 1e100.
+    """
+    if spread > 0 and not SMALLEST <= spread <= LARGEST:
+        raise ValueError(
+            f"the {what} must spread over {SMALLEST:g} to {LARGEST:g} of their unit; these spread "
+            f"over {spread:.3g}. Choose another unit."
         )
 
 
@@ -101,6 +145,34 @@ def require_varying(low: float, high: float, rows: int, name: str) -> None:
         raise ValueError(
             f"the values must vary; all {rows} of {name!r} are {low:g}. Choose "
             "another column: a constant has no boundary."
+        )
+    require_magnitude(high - low, f"values of {name!r}")
+
+
+def require_unexplained(values: FloatArray, basis: FloatArray, trend: str) -> None:
+    """Refuse values that trend and covariates explain to rounding: nothing is left for a field.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+    basis : array, shape (n, k) or (n + m, k)
+        Of trend and covariates, at the values first.
+    trend : str
+
+    Raises
+    ------
+    ValueError
+        If they do, so that amplitude and noise would go to 0 together.
+    """
+    basis = basis[: len(values)]
+    if basis.shape[1] == 0:
+        return
+    left = values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]
+    if np.linalg.norm(left) <= EXPLAINED * np.linalg.norm(values):
+        raise ValueError(
+            f"the values must be more than their trend and covariates; trend={trend!r} leaves "
+            f"{np.linalg.norm(left) / np.linalg.norm(values):.0e} of them, which is rounding. Its "
+            "coefficients are the answer: there is no field left to fit."
         )
 
 

@@ -47,12 +47,18 @@ def functional_covariance(kernel: Kernel, scale: Scales, functional: Functional)
 
 
 @cache
+def _gauss_legendre(nodes: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights on (-1, 1), found once."""
+    return np.polynomial.legendre.leggauss(nodes)
+
+
+@cache
 def _towards_zero() -> tuple[FloatArray, FloatArray]:
     """Nodes and weights on (0, 1) for functions of |t| with a fractional power at 0.
 
     t = u^8 makes t^(2 nu - 4) smooth enough for Gauss-Legendre in u, down to nu = 2.05.
     """
-    x, w = np.polynomial.legendre.leggauss(FINE_NODES)
+    x, w = _gauss_legendre(FINE_NODES)
     u = 0.5 * (x + 1)
     return u**8, 0.5 * w * 8 * u**7
 
@@ -60,7 +66,7 @@ def _towards_zero() -> tuple[FloatArray, FloatArray]:
 @cache
 def _cusp_rule(nodes: int) -> tuple[FloatArray, FloatArray]:
     """Distances in panel lengths, and weights: exact double integral less that of the nodes."""
-    x, w = np.polynomial.legendre.leggauss(nodes)
+    x, w = _gauss_legendre(nodes)
     pairs, pair_weights = 0.5 * np.abs(np.subtract.outer(x, x)).ravel(), np.outer(w, w).ravel() / 4
     t, fine = _towards_zero()
     return np.concatenate([t, pairs]), np.concatenate([2 * fine * (1 - t), -pair_weights])
@@ -84,7 +90,7 @@ def _segment_variances(kernel: Correlation, scale: Scale, segments: Panels) -> F
     """Those of one component."""
     panels = int(np.ceil(2 * segments.length.max() / scale.lengthscale))
     t, weights = _towards_zero()
-    x, w = np.polynomial.legendre.leggauss(FINE_NODES)
+    x, w = _gauss_legendre(FINE_NODES)
     later = (np.arange(1, panels)[:, None] + 0.5 * (x + 1)).ravel()
     share = np.concatenate([t, later]) / panels
     weights = np.concatenate([weights, np.tile(0.5 * w, panels - 1)]) / panels

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from womble.data_checks import require_unexplained
 from womble.engines import choose_engine
 from womble.engines.base import Engine
+from womble.engines.observations import Observations
 from womble.engines.spectral import Likelihood, SpectralEngine
 from womble.hyperparameters import Layout
 from womble.inference import hyperparameter_density, plausible_thetas
@@ -47,6 +49,8 @@ def fit(
         Pass.over(data, trend, progress),
     )
     data = summed(data, chosen)
+    if isinstance(chosen, Observations):
+        require_unexplained(chosen.values[: len(chosen.coords)], chosen.trend_basis, model.trend)
     found = sample(
         hyperparameter_density(
             _likelihood(chosen), Layout.of(kernel, model.anisotropic), data, priors
@@ -72,7 +76,7 @@ def condition(
 ) -> Posterior:
     """The field at given hyperparameters."""
     layout = Layout.of(model.kernel, model.anisotropic)
-    scaled, trend = np.array(list(given.values())) / layout.units(data.scaling), Trend(model.trend)
+    scaled, trend = layout.scaled(given, data.scaling), Trend(model.trend)
     chosen, reason = choose_engine(
         engine,
         model.kernel,

@@ -10,12 +10,13 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.covariate_field import add_fields
-from womble.covariates import Covariates, read_table
+from womble.covariate_table import read_table
+from womble.covariates import Covariates
 from womble.crs import require_same_crs
 from womble.input_kinds import read_input
 from womble.measured import per_row, require_noise
 from womble.points import as_points
-from womble.readers import Table, require_planar
+from womble.readers import Table, query_points, require_planar
 from womble.response import require_worked_out, response
 from womble.spatial_data import SpatialData, warn_dropped
 
@@ -32,6 +33,7 @@ def held_out_data(
     weights: Any = None,
     exposure: Any = None,
     trials: Any = None,
+    argument: str = "held_out",
 ) -> SpatialData:
     """Data that a fit has not seen, with the names, units and covariates of its own.
 
@@ -41,6 +43,9 @@ def held_out_data(
         With the response under the fit's name.
     fitted : SpatialData
         The fit's own.
+
+    argument : str
+        What `given` is called, for messages.
 
     The others are those of `Posterior.check`.
 
@@ -57,14 +62,14 @@ def held_out_data(
     """
     if as_points(given) is not None:
         raise TypeError(
-            "`held_out` must be in memory; got points that are read in parts. Give a random subset "
-            "of them as a GeoDataFrame."
+            f"`{argument}` must be in memory; got points that are read in parts. Give a random "
+            "subset of them as a GeoDataFrame."
         )
     table = read_input(given, fitted.name)
-    require_planar(table.crs, "held_out")
-    require_same_crs(table.crs, fitted.crs, "held_out")
-    coords = _coordinates(table, fitted)
-    columns = _columns(given, covariates, fitted.covariates, coords, table)
+    require_planar(table.crs, argument)
+    require_same_crs(table.crs, fitted.crs, argument)
+    coords = _coordinates(table, fitted, argument)
+    columns = _columns(given, covariates, fitted.covariates, coords, table, argument)
     located, known = ~np.isnan(coords).any(axis=1), ~np.isnan(table.values)
     complete = np.ones(len(known), dtype=bool)
     if columns is not None:
@@ -73,7 +78,7 @@ def held_out_data(
     warn_dropped(known | ~located, f"a missing value in {table.name!r}")
     warn_dropped(complete | ~(located & known), "a missing covariate")
     keep = np.flatnonzero(located & known & complete)
-    values = _values(table.values[keep], fitted)
+    values = _values(table.values[keep], fitted, argument)
     described = None
     if columns is not None:
         described = replace(fitted.covariates, design=fitted.covariates.of_rows(columns.iloc[keep]))
@@ -90,15 +95,45 @@ def held_out_data(
         whole=None,
     )
     asked = {"measurement_sd": measurement_sd, "weights": weights}
-    return _observed(data, fitted, given, asked | {"exposure": exposure, "trials": trials})
+    asked |= {"exposure": exposure, "trials": trials}
+    return _observed(data, fitted, given, asked, argument)
 
 
-def _coordinates(table: Table, fitted: SpatialData) -> FloatArray:
+def unseen_sites(sites: Any, fitted: SpatialData, **others: Any) -> SpatialData:
+    """Sites without values, as `held_out_data` has those with; the values mean nothing.
+
+    Parameters
+    ----------
+    sites : GeoDataFrame, GeoSeries or array
+        Locations (p, d), or (p,) on a line; arrays are taken to be in the data's CRS.
+    fitted : SpatialData
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `held_out_data`.
+    """
+    import geopandas as gpd
+
+    filler = 0.0 if fitted.law.discrete else 1.0  # in the support of every law
+    if isinstance(sites, gpd.GeoDataFrame | gpd.GeoSeries):
+        given = sites.geometry.to_frame() if isinstance(sites, gpd.GeoSeries) else sites
+    elif fitted.coords.shape[1] == 2:
+        points = gpd.points_from_xy(*query_points(sites, 2, "sites").T)
+        given = gpd.GeoDataFrame(geometry=points, crs=fitted.crs)
+    else:
+        given = (sites, np.full(np.shape(sites)[:1], filler))
+    if isinstance(given, gpd.GeoDataFrame):
+        given = given.assign(**{fitted.name: filler})
+    return held_out_data(given, fitted, argument="sites", **others)
+
+
+def _coordinates(table: Table, fitted: SpatialData, argument: str) -> FloatArray:
     """In the numbers of the fit's own, which count dates from its first."""
     d = fitted.coords.shape[1]
     if table.coords.shape[1] != d:
         raise ValueError(
-            f"`held_out` must have {d} coordinate(s), as the data; got {table.coords.shape[1]}."
+            f"`{argument}` must have {d} coordinate(s), as the data; got {table.coords.shape[1]}."
         )
     if d == 1:
         return fitted.axis.numbers(table.axis.positions(table.coords))
@@ -106,7 +141,12 @@ def _coordinates(table: Table, fitted: SpatialData) -> FloatArray:
 
 
 def _columns(
-    given: Any, asked: Any, covariates: Covariates | None, coords: FloatArray, table: Table
+    given: Any,
+    asked: Any,
+    covariates: Covariates | None,
+    coords: FloatArray,
+    table: Table,
+    argument: str,
 ) -> pd.DataFrame | None:
     """The model's covariates at the table's rows, gaps and all; None where it has none."""
     if covariates is None:
@@ -123,33 +163,33 @@ def _columns(
     missing = [name for name in names if name not in found]
     if missing:
         raise ValueError(
-            f"`covariates` of `held_out` must hold all of the model's, {', '.join(names)}; "
+            f"`covariates` of `{argument}` must hold all of the model's, {', '.join(names)}; "
             f"{', '.join(missing)} are not there."
         )
     return found[names]
 
 
-def _values(values: FloatArray, fitted: SpatialData) -> FloatArray:
+def _values(values: FloatArray, fitted: SpatialData, argument: str) -> FloatArray:
     """On the link scale."""
     if not len(values):
-        raise ValueError("`held_out` must have at least one row that is complete; got none.")
+        raise ValueError(f"`{argument}` must have at least one row that is complete; got none.")
     if np.isinf(values).any():
         raise ValueError(
-            f"the values of `held_out` must be finite; {np.isinf(values).sum()} of {len(values)} "
+            f"the values of `{argument}` must be finite; {np.isinf(values).sum()} of {len(values)} "
             "are infinite. Correct them, or set them to NaN to leave those rows out."
         )
     if fitted.transform is None:
         return values
     if (values <= 0).any():
         raise ValueError(
-            "the values of `held_out` must be positive, as the model is of logarithms; "
+            f"the values of `{argument}` must be positive, as the model is of logarithms; "
             f"{(values <= 0).sum()} of {len(values)} are not."
         )
     return np.log(values)
 
 
 def _observed(
-    data: SpatialData, fitted: SpatialData, given: Any, asked: Mapping[str, Any]
+    data: SpatialData, fitted: SpatialData, given: Any, asked: Mapping[str, Any], argument: str
 ) -> SpatialData:
     """With how the values were observed, as the fit's own were; none of them is censored."""
     likelihood = "gaussian" if fitted.response is None else fitted.response.likelihood
@@ -160,8 +200,8 @@ def _observed(
     for name in had:
         if had[name] and asked[name] is None:
             raise ValueError(
-                f"`{name}` must be given for `held_out` too, as the fit had it: a column, a number "
-                "or an array with an entry a row."
+                f"`{name}` must be given for `{argument}` too, as the fit had it: a column, a "
+                "number or an array with an entry a row."
             )
     rows = {k: None if x is None else per_row(x, given, data, k) for k, x in asked.items()}
     require_noise(rows["measurement_sd"], rows["weights"])

@@ -112,6 +112,26 @@ class Layout:
         scales = [x for scale in theta.scales for x in (scale.lengthscale, scale.amplitude)]
         return np.array([*scales, theta.noise_sd, *(theta.anisotropy or ())])
 
+    def scaled(self, given: Mapping[str, float], scaling: Scaling) -> FloatArray:
+        """Hyperparameters that a user gives in user units, as a scaled vector (k,).
+
+        Raises
+        ------
+        ValueError
+            If they are so far from the data's scale that their powers overflow.
+        """
+        vector = np.array([given[name] for name in self.names]) / self.units(scaling)
+        # No noise is a limit that exists: anything small is that.
+        least = np.where(np.array(self.kinds) == "noise_sd", 1.0, -np.inf)
+        if not self.in_range(np.maximum(vector, least)):
+            stated = ", ".join(f"{name}={x:.3g}" for name, x in given.items())
+            raise ValueError(
+                f"hyperparameters must be within a factor of {LARGEST:g} of the data's scale, "
+                f"which is {scaling.length:.3g} for lengthscales and {scaling.scale:.3g} for "
+                f"amplitudes; got {stated}. Are they in the data's units?"
+            )
+        return vector
+
 
 PLAIN = Layout()
 

@@ -169,8 +169,9 @@ def sample(
     from womble.likelihood import LogDensity
 
     chains = len(begin)
-    # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit.
-    with _quiet(progress), threadpool_limits(1, user_api="blas"), pm.Model():
+    # PyMC limits BLAS threads only where it does not fork; forked chains inherit this limit. The
+    # model is no part of one that is open.
+    with _quiet(progress), threadpool_limits(1, user_api="blas"), pm.Model(model=None):
         pm.Potential("log_density", LogDensity(density)(pm.Flat("q", shape=len(begin[0])))[0])
         # A handful of nodes around the density: not worth compiling.
         step = pm.NUTS(

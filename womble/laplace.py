@@ -59,15 +59,30 @@ class NormalApproximation(NamedTuple):
 
 
 def find_modes(density: LogDensityFunction, starts: FloatArray) -> list[NormalApproximation]:
-    """Distinct modes that are reached from `starts` (m, k), by the mass that each stands for."""
+    """Distinct modes that are reached from `starts` (m, k), by the mass that each stands for.
+
+    Raises
+    ------
+    ValueError
+        If the density is nil at all of them.
+    """
     found: list[NormalApproximation] = []
     for start in starts:
         mode, value = climb(density, start)
+        if not np.isfinite(value):
+            continue
         if any(other.holds(mode) for other in found):
             continue
         covariance = curvature(density, mode)
         log_mass = value + 0.5 * np.linalg.slogdet(covariance)[1]
         found.append(NormalApproximation(mode, covariance, log_mass))
+    if not found:
+        raise ValueError(
+            "the density of the hyperparameters is nil wherever its modes were looked for. "
+            "Expected values with noise under the likelihood that was chosen. Where counts are so "
+            "large that they are as good as exact, take logarithms, with likelihood='gaussian'; "
+            "where a prior is far from the data's scale, change it."
+        )
     found.sort(key=lambda mode: -mode.log_mass)
     return [mode for mode in found if mode.log_mass - found[0].log_mass > LEAST_LOG_SHARE]
 

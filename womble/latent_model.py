@@ -208,7 +208,7 @@ def condition(
     progress: bool,
 ) -> Posterior:
     """The posterior of the field at given hyperparameters."""
-    scaled = np.array(list(given.values())) / model.layout.units(model.data.scaling)
+    scaled = model.layout.scaled(given, model.data.scaling)
     scales = model.layout.theta(scaled).scales
     lengths = np.array([scale.lengthscale for scale in scales])
     waves = None

@@ -65,7 +65,7 @@ def wombling_table(
 
     functionals = _functionals(ensemble, pieces, by, order)
     if ensemble.closed_form:
-        statistics = _of_mixture(*_laws(ensemble, functionals, order, rng, progress))
+        statistics = _of_mixture(*_laws(ensemble, functionals, order, progress))
     else:
         statistics = _of_draws(_drawn(ensemble, functionals, order, rng, progress))
     factors: dict[str, float] = {}
@@ -90,19 +90,18 @@ def _laws(
     ensemble: Ensemble,
     functionals: list[Functional],
     order: int,
-    rng: np.random.Generator,
     progress: bool,
 ) -> tuple[FloatArray, FloatArray]:
     """Means and sds of each draw's measures, each of shape (S, quantities, rows)."""
 
-    def one(f: Conditional, _: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def one(f: Conditional) -> tuple[FloatArray, FloatArray]:
         laws = [f.marginal(functional) for functional in functionals]
         means, variances = (
             [part.reshape(order, -1) for part in parts] for parts in zip(*laws, strict=True)
         )
         return np.concatenate(means, 1), np.sqrt(np.maximum(np.concatenate(variances, 1), 0.0))
 
-    results = list(ensemble.map(one, rng, "wombling", progress))
+    results = ensemble.laws(one, "wombling", progress)
     means, sds = (np.stack(part) for part in zip(*results, strict=True))
     return means, sds
 

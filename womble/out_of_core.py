@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from womble.arrays import FloatArray
-from womble.covariates import Covariate, joint_design
+from womble.covariate import Covariate, joint_design
 from womble.engines.base import Engine
 from womble.engines.disc import Disc
 from womble.engines.noise_streams import NoiseStreams

@@ -25,6 +25,8 @@ LikelihoodName = Literal[
 # Which likelihoods an argument is for.
 EXPOSED = ("poisson", "negative_binomial")
 TRIED = ("binomial",)
+# Of the negative binomial, whose density is a product over whole numbers up to the count.
+LARGEST_SUMMED = 1e6
 COUNTS = (*EXPOSED, *TRIED)
 
 
@@ -279,6 +281,9 @@ def _require_support(
         whole = (values >= 0) & (values == np.floor(values))
         advice = "Densities are counts per exposure: give the counts, and `exposure`."
         rules = [("be counts: whole numbers, at least 0", whole, advice)]
+    if likelihood == "negative_binomial":
+        advice = "Their logarithms are as good with likelihood='gaussian'."
+        rules.append((f"be at most {LARGEST_SUMMED:g}", values <= LARGEST_SUMMED, advice))
     if likelihood == "gamma":
         rules = [("be positive", values > 0, "Zeros need another model, such as presence first.")]
     if trials is not None:

@@ -16,6 +16,9 @@ from womble.log_density import HyperparameterDensity
 from womble.pareto import LARGEST_K_HAT
 from womble.warn import warn
 
+# Standard deviations from a mode at which its density must be known.
+REACH = 2.0
+
 Method = Literal["nuts", "importance", "map"]
 
 
@@ -57,6 +60,7 @@ def sample(
     # No numbers are drawn here: a seed gives NUTS the same draws however many modes there are.
     with threadpool_limits(1, user_api="blas"):
         modes = modes_of(density)
+        require_resolved(density, modes)
     if method == "map":
         return _mode(density, modes)
     given_up = ""
@@ -79,6 +83,32 @@ def sample(
     warn_of_trouble(posterior, stats)
     how = f"NUTS: {chains} x {draws} draws after {tune} tuning steps each{given_up}"
     return Sampled(posterior, stats, how)
+
+
+def require_resolved(density: HyperparameterDensity, modes: list[NormalApproximation]) -> None:
+    """Refuse a posterior that reaches to where double precision cannot tell its density.
+
+    Raises
+    ------
+    ValueError
+        If the density is nil at two standard deviations from a mode.
+    """
+    for mode, covariance, _ in modes:
+        variances, axes = np.linalg.eigh(covariance)
+        steps = REACH * np.sqrt(variances) * axes
+        for point in (mode, *(mode + steps.T), *(mode - steps.T)):
+            if np.isfinite(density.value(point)):
+                continue
+            theta = density.theta(point)
+            names = zip(density.layout.names, theta, strict=True)
+            raise ValueError(
+                "the posterior of the hyperparameters reaches to where double precision cannot "
+                f"tell its density, at {', '.join(f'{name} {x:.3g}' for name, x in names)}. "
+                "Values (nearly) without noise under a smooth kernel do this. Take a rougher "
+                "kernel, such as Matern(nu=2.5), give noise_sd a prior away from 0 (an inverse "
+                "gamma around a thousandth of the values' sd, say), or state the hyperparameters: "
+                "condition(.., noise_sd=...)."
+            )
 
 
 def _mode(density: HyperparameterDensity, modes: list[NormalApproximation]) -> Sampled:

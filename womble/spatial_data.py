@@ -10,10 +10,12 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.axis import Axis
-from womble.covariates import Covariates, read_table
+from womble.covariate_table import read_table
+from womble.covariates import Covariates
 from womble.data_checks import (
     require_finite,
     require_positive,
+    require_resolution,
     require_spread,
     require_transform,
     require_varying,
@@ -264,6 +266,7 @@ def spatial_data(
     coords, values = table.coords[keep], table.values[keep]
     _require_finite(coords, values, table.name)
     require_spread(coords)
+    require_resolution(np.stack([coords.min(axis=0), coords.max(axis=0)]))
     warn_degrees(table.crs is not None, table.coordinate_units, coords)
     return SpatialData(
         coords=coords,

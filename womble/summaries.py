@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from womble import jet, mixture
 from womble.arrays import FloatArray
 from womble.engines.base import Conditional, Path
-from womble.engines.ensemble import correlated
+from womble.engines.ensemble import WORKERS, correlated
 from womble.lattice import Cut
 from womble.quantity import LINEAR, linear_rows, names_up_to, quantities
 
@@ -89,20 +90,31 @@ class Recipe:
         known = quantities(self.dimension)
         return np.stack([known[name].of(jets) for name in self.drawn])
 
-    def of_conditional(self, f: Conditional, cells: Cut, stream: np.random.Generator) -> Part:
-        """One draw's quantities in some cells."""
+    def of_conditional(
+        self, f: Conditional, cells: Cut, streams: Sequence[np.random.Generator]
+    ) -> list[Part]:
+        """Quantities in some cells, of a draw for each stream, all of which have this field."""
         found = [f.groups(points[:, None], self.order) for points in cells.points]
         mean, covariance = (np.concatenate(moment) for moment in zip(*found, strict=True))
-        values = np.empty((0, self.repeats, len(mean)))
-        if self.drawn:
-            noise = cells.normals(stream, self.repeats, mean.shape[1])
-            values = self.of_jets(correlated(mean, covariance, noise))
+        means, sds = self._linear_moments(mean, covariance)
+        parts = []
+        for stream in streams:
+            values = np.empty((0, self.repeats, len(mean)))
+            if self.drawn:
+                noise = cells.normals(stream, self.repeats, mean.shape[1])
+                values = self.of_jets(correlated(mean, covariance, noise))
+            parts.append(Part(values, means, sds))
+        return parts
+
+    def _linear_moments(
+        self, mean: FloatArray, covariance: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Means and sds (1, linear quantities, p) by those of jets, (p, c) and (p, c, c)."""
         if not self.linear:
-            nothing = np.empty((1, 0, len(mean)))
-            return Part(values, nothing, nothing)
+            return np.empty((1, 0, len(mean))), np.empty((1, 0, len(mean)))
         rows = linear_rows(self.linear, self.order, self.dimension)
         variance = np.einsum("la,pab,lb->lp", rows, covariance, rows, optimize=True)
-        return Part(values, (rows @ mean.T)[None], np.sqrt(np.maximum(variance, 0.0))[None])
+        return (rows @ mean.T)[None], np.sqrt(np.maximum(variance, 0.0))[None]
 
     def of_paths(self, paths: Sequence[Path], points: FloatArray) -> Part:
         """Quantities of some paths at points (p, d)."""
@@ -116,19 +128,24 @@ class Recipe:
     def statistics(self, parts: Sequence[Part]) -> tuple[FloatArray, FloatArray]:
         """Of all draws together, statistics (names, 5, p) and P(> 0) (names, p)."""
         values = np.concatenate([part.values for part in parts], axis=1)
-        out = {
-            name: of_draws(name, draws, self.link)
-            for name, draws in zip(self.drawn, values, strict=True)
-        }
-        if self.linear:
-            means = np.concatenate([part.means for part in parts])
-            sds = np.concatenate([part.sds for part in parts])
-            moments, quantiles = mixture.moments(means, sds), mixture.quantiles(means, sds, LEVELS)
-            positive = mixture.probability_positive(means, sds)
-            statistics = np.concatenate([np.stack(moments), quantiles])
-            out |= {name: (statistics[:, i], positive[i]) for i, name in enumerate(self.linear)}
-        ordered = [out[name] for name in self.names]
-        return tuple(np.stack(found) for found in zip(*ordered, strict=True))
+        means = np.concatenate([part.means for part in parts])
+        sds = np.concatenate([part.sds for part in parts])
+
+        def of(name: str) -> tuple[FloatArray, FloatArray]:
+            if name in self.drawn:
+                return of_draws(name, values[self.drawn.index(name)], self.link)
+            at = self.linear.index(name)
+            return of_mixture(means[:, at], sds[:, at])
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            found = list(pool.map(of, self.names))
+        return tuple(np.stack(each) for each in zip(*found, strict=True))
+
+
+def of_mixture(means: FloatArray, sds: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """As `of_draws`, of mixtures of normals with means and sds (S, p)."""
+    moments, quantiles = mixture.moments(means, sds), mixture.quantiles(means, sds, LEVELS)
+    return np.concatenate([moments, quantiles]), mixture.probability_positive(means, sds)
 
 
 def of_draws(name: str, draws: FloatArray, link: Link | None) -> tuple[FloatArray, FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -184,10 +184,10 @@ def _statistics(
         label, cells = f"surface {i + 1}/{len(pieces)}", lattice.cut(piece)
         if ensemble.closed_form:
 
-            def one(f: Conditional, stream: np.random.Generator, cells: Cut = cells) -> Part:
-                return recipe.of_conditional(f, cells, stream)
+            def alike(f: Conditional, own: Sequence, cells: Cut = cells) -> list[Part]:
+                return recipe.of_conditional(f, cells, own)
 
-            parts = list(ensemble.each(one, streams, label, progress))
+            parts = ensemble.each_alike(alike, streams, label, progress)
         else:
             points = np.concatenate(cells.points)[:, None]
             jets = ensemble.draw_groups(points, recipe.order, rng, label, progress)

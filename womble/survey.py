@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from womble.arrays import FloatArray
-from womble.covariates import (
-    Covariate,
-    Covariates,
-    Levels,
-    is_number,
-    joint_design,
-    require_independent,
-)
+from womble.covariate import Covariate, Levels, is_number, joint_design
+from womble.covariates import Covariates, require_independent
 from womble.data_checks import (
     require_finite,
     require_positive,
+    require_resolution,
     require_spread,
     require_varying,
     warn_degrees,
@@ -202,6 +197,7 @@ def surveyed(
     sample = found.sample.in_order
     coords = sample.numbers[:, :2]
     require_spread(coords)
+    require_resolution(whole.box)
     warn_degrees(points.crs is not None, points.coordinate_units, whole.box)
     return SpatialData(
         coords=coords,

@@ -73,7 +73,7 @@ def closed_part(job: Shipped, piece: Window, batch: range) -> Part:
     with one_blas_thread():
         for index in batch:
             f = ensemble.condition(ensemble.thetas[index])
-            found.append(here.recipe.of_conditional(f, cells, here.streams[index]))
+            found += here.recipe.of_conditional(f, cells, [here.streams[index]])
     values, means, sds = zip(*found, strict=True)
     return Part(np.concatenate(values, axis=1), np.concatenate(means), np.concatenate(sds))
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from womble.covariates import Covariates, joint_design
+from womble.covariate import joint_design
+from womble.covariates import Covariates
 from womble.crs import require_same_crs
 from womble.engines.resolution import LEAST_SIGNAL, peak_density, signal
 from womble.engines.spectral import SpectralEngine

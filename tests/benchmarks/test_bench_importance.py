@@ -18,7 +18,7 @@ SHORT = {"draws": 250, "tune": 250, "chains": 2}
 @pytest.mark.filterwarnings("ignore:few effective draws:UserWarning")
 @pytest.mark.filterwarnings("ignore:chains disagree:UserWarning")
 @pytest.mark.parametrize("n", [100, 500])
-def test_seconds_of_a_fit(n):
+def test_seconds_of_a_fit(n, record):
     """NUTS' usual 8,000 iterations are reckoned from 1,000 of them."""
     data = simulate(A1, n, np.random.default_rng(0))
     model, seconds, effective = wb.FieldModel(), {}, {}
@@ -33,11 +33,7 @@ def test_seconds_of_a_fit(n):
         effective[way] = post.summary()["ess_bulk"].min()
     whole = seconds["nuts"] * 8
     rate = {way: effective[way] / seconds[way] for way in seconds}
-    print(
-        f"\nn = {n}: importance {seconds['importance']:.1f} s, ESS {effective['importance']:.0f}; "
-        f"NUTS 2 x (250 + 250) {seconds['nuts']:.1f} s, ESS {effective['nuts']:.0f}\n"
-        f"  4 x (1,000 + 1,000) would take {whole:.0f} s, "
-        f"{whole / seconds['importance']:.0f} times as long; effective draws a second: "
-        f"{rate['importance']:.1f} against {rate['nuts']:.1f}"
-    )
+    record(f"fit by importance sampling, n = {n}", seconds["importance"], "NUTS, 4 x 2,000", whole)
+    what = f"effective draw by importance sampling, n = {n}"
+    record(what, 1 / rate["importance"], "NUTS", 1 / rate["nuts"])
     assert n < 500 or whole > 10 * seconds["importance"]

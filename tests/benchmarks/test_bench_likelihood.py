@@ -1,11 +1,10 @@
 """Ratios of our time to what the arithmetic must take, measured side by side."""
 
-from time import perf_counter
-
 import numpy as np
 import pytest
 from scipy.linalg.lapack import dpotrf, dpotri
 from threadpoolctl import threadpool_limits
+from timing import best_of
 
 from womble.engines.dense import DenseEngine
 from womble.hyperparameters import PLAIN
@@ -15,17 +14,8 @@ from womble.trend import Trend
 pytestmark = pytest.mark.benchmark
 
 
-def best_of(function, repeats):
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        function()
-        times.append(perf_counter() - start)
-    return min(times)
-
-
 @pytest.mark.parametrize(("n", "most"), [(100, None), (500, None), (1000, 2.5)])
-def test_likelihood_and_gradient_against_lapack(n, most):
+def test_likelihood_and_gradient_against_lapack(n, most, record):
     """Value and gradient at most 2.5 times potrf + potri on the same matrix, one thread."""
     rng = np.random.default_rng(0)
     engine = DenseEngine(
@@ -46,8 +36,5 @@ def test_likelihood_and_gradient_against_lapack(n, most):
             (best_of(lambda: engine.log_likelihood(theta), 3), best_of(lapack, 3)) for _ in range(8)
         ]
     ours, theirs = (min(column) for column in zip(*pairs, strict=True))
-    print(
-        f"\nn = {n}: likelihood and gradient {1e3 * ours:.2f} ms, LAPACK {1e3 * theirs:.2f} ms, "
-        f"ratio {ours / theirs:.2f}"
-    )
+    record(f"likelihood and gradient, n = {n}", ours, "LAPACK potrf + potri", theirs)
     assert most is None or ours / theirs <= most

@@ -67,6 +67,12 @@ def exponentials(x: FloatArray, series: FloatArray, power: FloatArray, out: Floa
 
 
 @njit(nogil=True, cache=True)
+def where_nothing_is_left(rate: float, exponent: int) -> float:
+    """z with rate z^exponent = 700: polynomials of any larger z could outgrow e^-700."""
+    return 700.0 / rate if exponent == 1 else np.sqrt(700.0 / rate)
+
+
+@njit(nogil=True, cache=True)
 def pairs_of_one(
     here: FloatArray,
     t: FloatArray,
@@ -94,8 +100,10 @@ def pairs_of_one(
         z[j] = np.sqrt(z[j])
         a[j] = -rate * (z[j] if exponent == 1 else z[j] * z[j])
     exponentials(a, series, b, decay)
+    farthest = where_nothing_is_left(rate, exponent)
     for j in range(n):
         a[j] = 1.0 / max(z[j], TINY)
+        z[j] = min(z[j], farthest)
     for k in range(len(here)):
         along = u[k]
         for j in range(n):
@@ -206,12 +214,12 @@ def triangles(
     n = len(distances)
     z, power, decay = np.empty(n), np.empty(n), np.empty(n)
     scratch = np.empty(n)
-    inverse = 1.0 / lengthscale
+    inverse, farthest = 1.0 / lengthscale, where_nothing_is_left(rate, exponent)
     for i in range(n):
         m = n - i
         row, a, b = distances[i, i:], first[i, i:], second[i, i:]
         for j in range(m):
-            z[j] = row[j] * inverse
+            z[j] = min(row[j] * inverse, farthest)
             scratch[j] = -rate * (z[j] if exponent == 1 else z[j] * z[j])
         exponentials(scratch[:m], series, power[:m], decay[:m])
         polynomial(coefficients[0], z[:m], a)

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky
+from scipy.linalg import cho_solve
+from scipy.linalg.lapack import dpotrf
 
 from womble.arrays import FloatArray
 from womble.hyperparameters import State
@@ -27,6 +28,8 @@ from womble.likelihoods import Likelihood, Terms
 
 # Newton's steps double the digits: the last one leaves far less than this behind.
 CONVERGED = 1e-9
+# Steps this short that no longer shrink are rounding: of eta = K a, where a is large.
+STAGNANT = 1e-6
 MOST_STEPS = 200
 # Halvings of a step that overshoots; what is left is a millionth of it.
 MOST_HALVINGS = 20
@@ -52,8 +55,11 @@ class Coordinates(Protocol):
         """Cholesky factor of the precision at this W (n,)."""
         ...
 
-    def newton(self, factor: FloatArray, terms: Terms, eta: FloatArray) -> FloatArray:
-        """Where a full step from eta leads, in these coordinates."""
+    def newton(self, factor: FloatArray, terms: Terms, x: FloatArray) -> FloatArray:
+        """The full step from x.
+
+        From what is left of the slope there, so that rounding is that of the last steps alone.
+        """
         ...
 
     def exact_step(self, terms: Terms, x: FloatArray, eta: FloatArray) -> FloatArray | None:
@@ -106,7 +112,7 @@ def find_mode(
         eta = coordinates.field(x)
         terms = likelihood.terms(eta, parameters)
         height = terms.value.sum()
-        factor, at = None, None
+        factor, at, moved = None, None, np.inf
         for _ in range(MOST_STEPS):
             found = None
             if terms.curvature is not None:
@@ -117,13 +123,14 @@ def find_mode(
                 # The Fisher information of some laws is the same everywhere, and its factor too.
                 if at is None or not np.array_equal(at, terms.information):
                     factor, at = coordinates.factor(terms.information), terms.information
-                step = coordinates.newton(factor, terms, eta) - x
+                step = coordinates.newton(factor, terms, x)
                 found = _climb(coordinates, likelihood, parameters, x, step, height)
             if found is None:
                 return None
-            moved = np.abs(found[1] - eta).max()
+            before, moved = moved, np.abs(found[1] - eta).max()
             x, eta, terms, height = found
-            if moved < CONVERGED * (1 + np.abs(eta).max()):
+            size = 1 + np.abs(eta).max()
+            if moved < CONVERGED * size or 0.5 * before < moved < STAGNANT * size:
                 factor = coordinates.factor(terms.information)
                 evidence = height - np.log(np.diag(factor)).sum()
                 return Mode(x, eta, terms, factor, float(evidence))
@@ -180,10 +187,9 @@ class ByWeights:
         """L with L L' = I + F' W F."""
         return precision_factor(self.design, information)
 
-    def newton(self, factor: FloatArray, terms: Terms, eta: FloatArray) -> FloatArray:
+    def newton(self, factor: FloatArray, terms: Terms, x: FloatArray) -> FloatArray:
         """See `Coordinates.newton`."""
-        right = self.design.T @ (terms.information * eta + terms.slope)
-        return cho_solve((factor, True), right, check_finite=False)
+        return cho_solve((factor, True), self.design.T @ terms.slope - x, check_finite=False)
 
     def exact_step(self, terms: Terms, x: FloatArray, eta: FloatArray) -> FloatArray | None:
         """See `Coordinates.exact_step`."""
@@ -226,12 +232,11 @@ class BySites:
         np.fill_diagonal(B, B.diagonal() + 1.0)
         return _lower(B)
 
-    def newton(self, factor: FloatArray, terms: Terms, eta: FloatArray) -> FloatArray:
-        """See `Coordinates.newton`."""
-        root = np.sqrt(terms.information)
-        b = terms.information * eta + terms.slope
-        inner = cho_solve((factor, True), root * (self.covariance @ b), check_finite=False)
-        return b - root * inner
+    def newton(self, factor: FloatArray, terms: Terms, x: FloatArray) -> FloatArray:
+        """See `Coordinates.newton`: (I + W K)^-1 (g - a)."""
+        root, uphill = np.sqrt(terms.information), terms.slope - x
+        inner = cho_solve((factor, True), root * (self.covariance @ uphill), check_finite=False)
+        return uphill - root * inner
 
     def exact_step(self, terms: Terms, x: FloatArray, eta: FloatArray) -> FloatArray | None:
         """See `Coordinates.exact_step`."""
@@ -258,7 +263,6 @@ def precision_factor(design: FloatArray, information: FloatArray) -> FloatArray:
 
 
 def _lower(matrix: FloatArray) -> FloatArray:
-    """The lower Cholesky factor of I plus a positive matrix; NaN where that is not finite."""
-    if not np.isfinite(matrix).all():
-        return np.full_like(matrix, np.nan)
-    return cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
+    """The lower Cholesky factor of I plus a positive matrix; NaN where rounding leaves none."""
+    L, info = dpotrf(matrix, lower=1, clean=1)
+    return L if info == 0 and np.isfinite(L).all() else np.full_like(matrix, np.nan)

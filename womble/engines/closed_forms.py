@@ -17,19 +17,32 @@ from scipy.linalg.lapack import dtrtrs
 from womble.arrays import FloatArray
 from womble.compiled.triangular import factor
 from womble.engines.base import Blocks
+from womble.engines.factor import white_trend
 
 
-def log_normal_density(covariance: FloatArray, values: FloatArray) -> float:
-    """Log density of N(0, K) at `values` (n,), from the lower triangle of K (n, n); overwrites K.
+def log_normal_density(
+    covariance: FloatArray, values: FloatArray, trend_basis: FloatArray
+) -> float:
+    """Log density of N(0, K + H H') at `values` (n,); overwrites K.
 
     -inf where K is not positive definite in double precision. Other threads run meanwhile.
+
+    Parameters
+    ----------
+    covariance : array, shape (n, n)
+        K, of which the lower triangle is read.
+    values : array, shape (n,)
+    trend_basis : array, shape (n, k)
+        H.
     """
     if not factor(covariance):
         return -np.inf
-    white, _ = dtrtrs(covariance, values, lower=1)
+    white, _ = dtrtrs(covariance, np.column_stack([values, trend_basis]), lower=1)
+    coefficients, rest, root = white_trend(white[:, 0], white[:, 1:])
     return (
-        -0.5 * (white @ white)
+        -0.5 * (rest @ rest + coefficients @ coefficients)
         - np.log(np.diag(covariance)).sum()
+        - np.log(np.diag(root)).sum()
         - 0.5 * len(values) * np.log(2 * np.pi)
     )
 

@@ -10,11 +10,12 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.rows import subtract_grams
-from womble.compiled.triangular import times_transposed
 from womble.covariance import cross_covariance, jet_covariance
 from womble.engines.base import Blocks, Target, has_process, has_trend
 from womble.engines.closed_forms import left_out
+from womble.engines.factor import Factor
 from womble.engines.paths import DensePath, draw_path
+from womble.engines.rounding import without_negative_variances
 from womble.functional import Functional
 from womble.functional_covariance import (
     functional_covariance,
@@ -41,43 +42,45 @@ class DenseConditional:
 
     `surface` is H b + Z, `process` is Z alone, `covariates` x' g, `total` the sum of all; the
     coefficients are integrated out in each.
+
+    Attributes
+    ----------
+    factor : Factor
+        Of K, the trend's part kept apart.
+    weights : array, shape (n,)
+        K^-1 y.
+    coefficients : array, shape (k,)
+        H' K^-1 y: means of the coefficients of trend and covariates, in units of their prior sd.
     """
 
     engine: DenseEngine
     theta: Theta
     target: Target
-    whitener: FloatArray  # L^-1 with K = L L': products with it run twice as fast as solves
-    weights: FloatArray  # K^-1 y
+    factor: Factor
+    weights: FloatArray
+    coefficients: FloatArray
     domain: ClassVar[None] = None
+
+    @property
+    def whitener(self) -> FloatArray:
+        """V with V' V = K^-1, shape (n, n)."""
+        return self.factor.whole
 
     def _trend_jets(self, points: FloatArray, order: int) -> FloatArray:
         """Jets of the basis times the prior sd of its coefficients, shape (p, c, k)."""
         return self.engine.terms(points, order, self.target)
 
     def _cross(self, points: FloatArray, order: int) -> FloatArray:
-        """Prior covariance of the target's jets with the data, shape (p, c, n)."""
-        coords = self.engine.coords
-        trend = None
-        if self.target != "process":
-            basis = self._trend_jets(points, order)
-            trend = np.zeros((*basis.shape[:2], len(self.weights)))
-            for component in np.flatnonzero(basis.any(axis=(0, 2))):  # a constant has a value only
-                trend[:, component] = basis[:, component] @ self.engine.trend_basis.T
-        if not has_process(self.target):
-            return trend
-        if self.engine.slopes is not None:
-            return self._cross_with_slopes(points, order, trend)
-        return cross_covariance(self.engine.kernel, self.theta.scales, points, coords, order, trend)
-
-    def _cross_with_slopes(
-        self, points: FloatArray, order: int, trend: FloatArray | None
-    ) -> FloatArray:
+        """Prior covariance of the process's jets with the data, shape (p, c, n)."""
         kernel, scales, engine = self.engine.kernel, self.theta.scales, self.engine
         wanted = tuple(jet.components(points.shape[1], order))
+        if not has_process(self.target):
+            return np.zeros((len(points), len(wanted), len(self.weights)))
         of_values = cross_covariance(kernel, scales, points, engine.coords, order)
+        if engine.slopes is None:
+            return of_values
         of_slopes = slope_cross_covariance(kernel, scales, points, engine.slopes, wanted)
-        C = np.concatenate([of_values, of_slopes], axis=2)
-        return C if trend is None else C + trend
+        return np.concatenate([of_values, of_slopes], axis=2)
 
     def _blocks(self, count: int, columns: int) -> list[slice]:
         """Slices of `count` groups with `columns` jet components each."""
@@ -87,8 +90,11 @@ class DenseConditional:
 
     def mean(self, points: FloatArray, order: int) -> FloatArray:
         """See `Conditional.mean`."""
-        blocks = self._blocks(len(points), 6)
-        return np.concatenate([self._cross(points[b], order) @ self.weights for b in blocks])
+        mean = self._trend_jets(points, order) @ self.coefficients
+        if has_process(self.target):
+            for b in self._blocks(len(points), 6):
+                mean[b] += self._cross(points[b], order) @ self.weights
+        return mean
 
     def groups(self, points: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.groups`."""
@@ -99,15 +105,14 @@ class DenseConditional:
         mean, covariance = np.empty((g, size)), np.empty((g, size, size))
         for b in self._blocks(g, 6 * k):
             covariance[b] = self._prior(points[b], order) if alike is None else alike
-            C = self._cross(points[b].reshape(-1, d), order)
-            mean[b] = (C @ self.weights).reshape(-1, size)
-            A = C.reshape(-1, C.shape[-1])
-            times_transposed(A, self.whitener)  # now C L'^-1
-            subtract_grams(A.reshape(-1, size, C.shape[-1]), covariance[b])
-        if self.target != "process":
-            basis = self._trend_jets(points.reshape(-1, d), order).reshape(g, size, -1)
-            covariance += basis @ basis.transpose(0, 2, 1)
-        return mean, covariance
+            at = points[b].reshape(-1, d)
+            A = self._cross(at, order).reshape(-1, len(self.weights))
+            basis = self._trend_jets(at, order).reshape(len(A), -1)
+            mean[b] = (A @ self.weights + basis @ self.coefficients).reshape(-1, size)
+            left = self.factor.whiten(A, basis).reshape(len(at) // k, size, -1)
+            subtract_grams(A.reshape(-1, size, A.shape[1]), covariance[b])
+            covariance[b] += left @ left.transpose(0, 2, 1)
+        return mean, without_negative_variances(covariance)
 
     def _prior(self, points: FloatArray, order: int) -> FloatArray:
         """Covariance of the process's jets within each group (g, k, d), shape (g, k c, k c)."""
@@ -172,15 +177,13 @@ class DenseConditional:
         Of the process's part: `cross` (q, n) with the data, and `prior`, (q, q) or (q,) for each
         row by itself; both are overwritten. `basis` (q, k) is the rows of `_trend_jets`.
         """
-        if self.target != "process":
-            cross += basis @ self.engine.trend_basis.T
-            prior += basis @ basis.T if prior.ndim == 2 else np.sum(basis**2, axis=1)
-        mean = cross @ self.weights
-        times_transposed(cross, self.whitener)
+        mean = cross @ self.weights + basis @ self.coefficients
+        left = self.factor.whiten(cross, basis)
         if prior.ndim == 1:
-            return mean, prior - np.sum(cross**2, axis=1)
+            variance = prior - np.sum(cross**2, axis=1) + np.sum(left**2, axis=1)
+            return mean, np.maximum(variance, 0.0)  # see without_negative_variances
         subtract_grams(cross[None], prior[None])
-        return mean, prior
+        return mean, without_negative_variances(prior + left @ left.T)
 
     def at_sites(
         self, points: FloatArray, design: FloatArray | None
@@ -190,16 +193,14 @@ class DenseConditional:
         amplitudes = sum(scale.amplitude**2 for scale in self.theta.scales)
         for b in self._blocks(len(points), 1):
             basis = self.engine.site_basis(points[b], None if design is None else design[b])
+            basis *= self.target != "process"
             cross, prior = self._process_cross(points[b]), np.full(len(basis), amplitudes)
             mean[b], variance[b] = self.given_data(cross, basis, prior)
         return mean, variance
 
     def _process_cross(self, points: FloatArray) -> FloatArray:
         """Prior covariance of the process's values with the data, shape (p, n)."""
-        if self.engine.slopes is not None:
-            return self._cross_with_slopes(points, 0, None)[:, 0]
-        coords, kernel = self.engine.coords, self.engine.kernel
-        return cross_covariance(kernel, self.theta.scales, points, coords, 0)[:, 0]
+        return np.ascontiguousarray(self._cross(points, 0)[:, 0])
 
     def coefficient_law(self) -> tuple[FloatArray, FloatArray]:
         r"""See `Conditional.coefficient_law`.
@@ -213,9 +214,7 @@ class DenseConditional:
         ----------
         Rasmussen and Williams (2006), eq. (2.41) and (2.42).
         """
-        basis = self.engine.trend_basis
-        A = self.whitener @ basis
-        return basis.T @ self.weights, np.eye(basis.shape[1]) - A.T @ A
+        return self.coefficients, self.factor.coefficient_covariance
 
     def left_out(self, blocks: Blocks = None) -> tuple[FloatArray, FloatArray]:
         """See `Conditional.left_out`."""

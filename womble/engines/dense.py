@@ -7,7 +7,8 @@ from functools import cached_property
 from threading import local
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dpotrf
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist, squareform
 
 from womble.arrays import FloatArray
@@ -16,8 +17,16 @@ from womble.covariance import parts
 from womble.engines.base import Target
 from womble.engines.closed_forms import log_normal_density
 from womble.engines.conditional import DenseConditional
+from womble.engines.factor import Factor
 from womble.engines.marginal import Marginal
 from womble.engines.observations import Observations
+from womble.engines.rounding import (
+    LARGEST_ERROR,
+    LARGEST_ERROR_OF_DRAWS,
+    WORTH_SOLVES,
+    expected_error,
+    smallest_noise,
+)
 from womble.hyperparameters import Theta
 from womble.slope_covariance import with_slopes
 
@@ -83,32 +92,38 @@ class DenseEngine(Observations):
     def _covariance(
         self, correlations: list[FloatArray], theta: Theta, K: FloatArray
     ) -> FloatArray:
-        """K, on and above the diagonal, into `K`, which may be the first correlation."""
+        """K without trend, on and above the diagonal, into `K`: the first correlation perhaps."""
         np.multiply(correlations[0], theta.scales[0].amplitude ** 2, out=K)
         for correlation, scale in zip(correlations[1:], theta.scales[1:], strict=True):
             K += scale.amplitude**2 * correlation
-        K += self.trend_covariance
         np.fill_diagonal(K, K.diagonal() + self.noise.variance(theta))
         return K
 
-    def _factor(self, correlations: list[FloatArray], theta: Theta) -> tuple[FloatArray, int]:
-        """L with K = L L', and LAPACK's word on it (0: positive definite).
+    def _factor(
+        self, correlations: list[FloatArray], theta: Theta
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """L with K = L L' + H B H', and the diagonal of L L'; None if not positive definite.
 
         Overwrites the first correlation.
         """
         K = self._covariance(correlations, theta, correlations[0])
+        diagonal = K.diagonal().copy()
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
-        return dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
+        L, info = dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
+        return (L, diagonal) if info == 0 else None
 
     def isotropic(self, theta: Theta) -> tuple[DenseEngine, Theta]:
         """Itself: its coordinates are those in which the field is isotropic."""
         return self, theta
 
     def marginal(self, theta: Theta) -> Marginal | None:
-        """log p(y) and what its gradient is made of; None where K is not positive definite."""
+        """log p(y) and what its gradient is made of; None where rounding leaves nothing of it."""
         correlations, stretches = zip(*self._matrices(theta), strict=True)
-        L, info = self._factor(correlations, theta)
-        if info != 0:
+        found = self._factor(correlations, theta)
+        if found is None:
+            return None
+        L, diagonal = found
+        if expected_error(L, diagonal, self.noise.variance(theta)) > LARGEST_ERROR_OF_DRAWS:
             return None
         radials = correlations[1:], stretches
         return Marginal.of(theta, L, self.values, self.trend_basis, self.noise, radials)
@@ -124,8 +139,8 @@ class DenseEngine(Observations):
         Returns
         -------
         value : float
-            -inf where K is not positive definite in double precision, which NUTS counts as a
-            divergence.
+            -inf where K is too ill-conditioned for double precision (`womble.engines.rounding`),
+            which NUTS counts as a divergence.
         gradient : array, shape (k,)
             In the order of `Layout`.
         """
@@ -139,7 +154,10 @@ class DenseEngine(Observations):
         correlations = [R for R, _ in self._matrices(theta)]
         # A fresh matrix: the workspace's lower triangle is cleared by the other factor only.
         K = self._covariance(correlations, theta, np.empty_like(correlations[0]))
-        return log_normal_density(K.T, self.values)
+        diagonal, noise = K.diagonal().copy(), self.noise.variance(theta)
+        value = log_normal_density(K.T, self.values, self.trend_basis)
+        lost = np.isfinite(value) and expected_error(K.T, diagonal, noise) > LARGEST_ERROR_OF_DRAWS
+        return -np.inf if lost else value
 
     def condition(self, theta: Theta, target: Target = "surface") -> DenseConditional:
         """The field given data and hyperparameters.
@@ -147,17 +165,42 @@ class DenseEngine(Observations):
         Raises
         ------
         ValueError
-            If K is not positive definite in double precision.
+            If K is too ill-conditioned for double precision.
         """
-        L, info = self._factor([R for R, _ in self._matrices(theta)], theta)
-        if info != 0:
-            lengths = ", ".join(f"{scale.lengthscale:.3g}" for scale in theta.scales)
-            raise ValueError(
-                "the covariance of the data is not positive definite in double precision at "
-                f"lengthscale / domain radius {lengths}, noise_sd / data sd "
-                f"{theta.noise_sd:.3g}. Expected enough noise to tell near neighbours apart: "
-                "give a larger noise_sd, a shorter lengthscale or a rougher kernel."
-            )
-        whitener, _ = dtrtri(L, lower=1)
-        weights = whitener.T @ (whitener @ self.values)
-        return DenseConditional(self, theta, target, whitener, weights)
+        found = self._factor([R for R, _ in self._matrices(theta)], theta)
+        if found is None:
+            raise self._ill_conditioned(theta, "is not positive definite in double precision")
+        L, diagonal = found
+        noise = self.noise.variance(theta)
+        by_solves = expected_error(L, diagonal, noise) > WORTH_SOLVES
+        factor = Factor.of(L, self.trend_basis, by_solves)
+        weights, coefficients = factor.solve(self.values)
+        misfit = self.values @ weights
+        error = expected_error(L, diagonal, noise, misfit)
+        if error > LARGEST_ERROR:
+            how = f"is too ill-conditioned: rounding may move means by {error:.0e} posterior sds"
+            raise self._ill_conditioned(theta, how, misfit)
+        return DenseConditional(self, theta, target, factor, weights, coefficients)
+
+    def _ill_conditioned(self, theta: Theta, how: str, misfit: float = 0.0) -> ValueError:
+        """Say what is wrong with K and what there is to be done."""
+        n, scales = len(self.values), theta.scales
+        shortest = min(scale.lengthscale for scale in scales)
+        amplitude = np.sqrt(sum(scale.amplitude**2 for scale in scales))
+        nearest = cKDTree(self.coords).query(self.coords, k=2)[0][:, 1]
+        repeats = np.count_nonzero(nearest == 0)
+        told = [
+            f"noise_sd / amplitude {theta.noise_sd / amplitude:.2g}",
+            f"lengthscale / domain radius {', '.join(f'{s.lengthscale:.2g}' for s in scales)}",
+            f"nearest data {nearest.min() / shortest:.1g} lengthscales apart",
+        ]
+        if repeats:
+            told.append(f"{repeats} of {n} data at the place of another")
+        if misfit > 100 * n:
+            told.append(f"values {np.sqrt(misfit / n):.0f} times as far out as this model has them")
+        return ValueError(
+            f"the covariance of the data {how}, at {'; '.join(told)}. Expected enough noise to "
+            "tell near neighbours apart: give a larger noise_sd (amplitude times "
+            f"{smallest_noise(n):.0e} or more always does where the values suit the model), a "
+            "shorter lengthscale or a rougher kernel, or average values at the same place."
+        )

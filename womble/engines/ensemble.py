@@ -21,6 +21,7 @@ from womble.hyperparameters import Theta
 from womble.scaling import Scaling
 
 Result = TypeVar("Result")
+Stream = TypeVar("Stream")
 DrawTogether = Callable[
     [Sequence[Theta], Sequence[np.random.Generator], FloatArray], Sequence[Path]
 ]
@@ -101,9 +102,48 @@ class Ensemble:
         progress: bool,
     ) -> Iterator[Result]:
         """`map` with the streams of the draws given."""
-        yield from self._each_theta(
-            lambda t, stream: function(self.condition(t), stream), streams, label, progress
+        yield from in_order(
+            lambda t, stream: function(self.condition(t), stream),
+            self.thetas,
+            streams,
+            label,
+            progress,
         )
+
+    def each_alike(
+        self,
+        function: Callable[[Conditional, Sequence[Stream]], Sequence[Result]],
+        streams: Sequence[Stream],
+        label: str,
+        progress: bool,
+    ) -> list[Result]:
+        """`function` of each different Conditional with the streams of all draws that have it.
+
+        It returns a result for each stream; all results come in the order of the draws. Of 1,000
+        draws by importance sampling about 800 are different.
+        """
+        places: dict[Theta, list[int]] = {}
+        for index, theta in enumerate(self.thetas):
+            places.setdefault(theta, []).append(index)
+        shared = [[streams[index] for index in alike] for alike in places.values()]
+        results: list = [None] * len(self.thetas)
+        found = in_order(
+            lambda t, own: function(self.condition(t), own), list(places), shared, label, progress
+        )
+        for alike, parts in zip(places.values(), found, strict=True):
+            for index, part in zip(alike, parts, strict=True):
+                results[index] = part
+        return results
+
+    def laws(
+        self, function: Callable[[Conditional], Result], label: str = "", progress: bool = False
+    ) -> list[Result]:
+        """`function` of each draw's Conditional, of which nothing is drawn."""
+
+        def alike(f: Conditional, draws: Sequence[int]) -> list[Result]:
+            return [function(f)] * len(draws)
+
+        return self.each_alike(alike, range(len(self.thetas)), label, progress)
 
     def over(
         self,
@@ -117,28 +157,8 @@ class Ensemble:
         Every draw has a stream of random numbers of its own, so that results do not depend on the
         number of cores. A bounded number of results waits in memory.
         """
-        yield from self._each_theta(function, rng.spawn(len(self.thetas)), label, progress)
-
-    def _each_theta(
-        self,
-        function: Callable[[Theta, np.random.Generator], Result],
-        streams: Sequence[np.random.Generator],
-        label: str,
-        progress: bool,
-    ) -> Iterator[Result]:
-        def one(index: int) -> Result:
-            return function(self.thetas[index], streams[index])
-
-        indices = range(len(self.thetas))
-        # One BLAS thread a draw: several per draw fight over the same cores.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
-            waiting: deque = deque()
-            for index in track(indices, description=label, disable=not progress, transient=True):
-                waiting.append(pool.submit(one, index))
-                if len(waiting) > 2 * WORKERS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        streams = rng.spawn(len(self.thetas))
+        yield from in_order(function, self.thetas, streams, label, progress)
 
     def mean(
         self, points: FloatArray, order: int, label: str = "", progress: bool = False
@@ -192,6 +212,27 @@ class Ensemble:
 
         draws = np.concatenate(list(self.map(one, rng, label, progress)))
         return draws.reshape(len(draws), *points.shape[:2], -1)
+
+
+def in_order(
+    function: Callable[[Theta, Stream], Result],
+    thetas: Sequence[Theta],
+    streams: Sequence[Stream],
+    label: str,
+    progress: bool,
+) -> Iterator[Result]:
+    """`function` of each pair, in order, on all cores; a bounded number of results waits."""
+    pairs = zip(thetas, streams, strict=True)
+    bar = {"total": len(thetas), "disable": not progress, "transient": True}
+    # One BLAS thread a draw: several per draw fight over the same cores.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        waiting: deque = deque()
+        for theta, stream in track(pairs, description=label, **bar):
+            waiting.append(pool.submit(function, theta, stream))
+            if len(waiting) > 2 * WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def draw_normal(

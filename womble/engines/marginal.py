@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dpotri, dpotrs, dtrtrs
+from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dpotri, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.compiled.rows import weighted_axes, weighted_trace
+from womble.engines.factor import solve_small, white_trend
 from womble.engines.noise import Noise
 from womble.hyperparameters import Theta
 
 
 @dataclass(frozen=True, eq=False)
 class Marginal:
-    r"""log p(y) of y ~ N(0, K), K = sum_c sigma_c^2 R_c + N + H B H', where K = L L'.
+    r"""log p(y) of y ~ N(0, K), K = sum_c sigma_c^2 R_c + N + H B H'.
 
     .. math:: \log p(y) = -\tfrac12 y' a - \tfrac12 \log |2 \pi K|, \qquad a = K^{-1} y, \qquad
               d \log p / d\theta = \tfrac12 \mathrm{tr} [(a a' - K^{-1})\, dK / d\theta]
@@ -64,7 +66,7 @@ class Marginal:
         noise: Noise,
         radials: tuple[Sequence[FloatArray], Sequence[FloatArray]],
     ) -> Marginal:
-        """From the Cholesky factor, which it overwrites.
+        """From the Cholesky factor of K without the trend, which it overwrites.
 
         Parameters
         ----------
@@ -79,13 +81,21 @@ class Marginal:
         radials
             `correlations` and `stretches`.
         """
-        a, _ = dpotrs(L, values, lower=1)
-        log_determinant = 2 * np.log(np.diag(L)).sum()
-        value = -0.5 * (values @ a + log_determinant + len(a) * np.log(2 * np.pi))
-        half, _ = dtrtrs(L, trend_basis, lower=1)
-        of_trend = np.sum((a @ trend_basis) ** 2) - np.sum(half**2)
+        white, _ = dtrtrs(L, np.column_stack([values, trend_basis]), lower=1)
+        c, rest, root = white_trend(white[:, 0], white[:, 1:])
+        misfit = rest @ rest + c @ c
+        log_determinant = 2 * np.log(np.diag(L)).sum() + 2 * np.log(np.diag(root)).sum()
+        value = -0.5 * (misfit + log_determinant + len(rest) * np.log(2 * np.pi))
+        # K^-1 = K_0^-1 - G G' with G = L'^-1 A M^-1/2, and H' K^-1 H = I - M^-1.
+        half = solve_small(root, np.column_stack([white[:, 1:].T, np.eye(len(c))]))
+        back = np.column_stack([rest, half[:, : len(rest)].T])
+        back, _ = dtrtrs(L, back, lower=1, trans=1)
+        of_trend = c @ c - len(c) + np.sum(half[:, len(rest) :] ** 2)
         inverse, _ = dpotri(L, lower=1, overwrite_c=1)  # lower triangle, zeros above
-        return cls(theta, value, a, inverse.T, values @ a - len(a), of_trend, noise, *radials)
+        if len(c):
+            inverse = dsyrk(-1.0, back[:, 1:], beta=1.0, c=inverse, lower=1, overwrite_c=1)
+        a = np.ascontiguousarray(back[:, 0])
+        return cls(theta, value, a, inverse.T, misfit - len(a), of_trend, noise, *radials)
 
     def gradient(self) -> list[float]:
         """d log p by the scales' lengthscale and amplitude in turn, then by noise_sd.

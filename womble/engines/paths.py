@@ -132,8 +132,8 @@ def draw_path(
     e = engine.noise.draw(theta, rng)
     field = sum(engine.observed(path.jets) for path in drawn)
     residual = engine.values - engine.trend_basis @ b0 - field - e
-    v = conditional.whitener.T @ (conditional.whitener @ residual)
-    trend_weights = b0 + engine.trend_basis.T @ v
+    v, of_trend = conditional.factor.solve(residual)
+    trend_weights = b0 + of_trend
     if not has_process(conditional.target):
         return DensePath(engine, (), trend_weights, conditional.target)
     components = []

@@ -14,6 +14,9 @@ from womble.functional import Functional
 from womble.primitive import OnLine
 from womble.scaling import Scaling
 
+# In units of the data's rms radius: powers of distances beyond could leave the range of doubles.
+FARTHEST = 1e12
+
 
 @dataclass(frozen=True)
 class InUserUnits:
@@ -38,11 +41,18 @@ class InUserUnits:
         return None if scaled is None else scaling.origin + scaling.length * scaled
 
     def _inside(self, points: FloatArray) -> FloatArray:
-        """Scaled coordinates of points (..., d), refused outside the domain."""
+        """Scaled coordinates of points (..., d), refused outside the domain or far beyond."""
         domain = self.domain
         if domain is not None:
             require_inside(points.reshape(-1, points.shape[-1]), domain, ENGINE_REMEDY)
-        return self.scaling.coords_in(points)
+        scaled = self.scaling.coords_in(points)
+        if np.abs(scaled).max(initial=0.0) > FARTHEST:
+            raise ValueError(
+                f"points must be within {FARTHEST:g} times the data's radius of the data, about "
+                f"{self.scaling.length:.3g}; the farthest is {np.abs(scaled).max():.1e} times it "
+                "away. Are they in the data's units?"
+            )
+        return scaled
 
     def _units(self, points: FloatArray, order: int) -> FloatArray:
         return self.scaling.jet_units(points.shape[-1], order)

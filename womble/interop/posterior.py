@@ -11,7 +11,7 @@ import numpy as np
 from womble import jet
 from womble.arrays import FloatArray
 from womble.compiled.rows import subtract_grams
-from womble.compiled.triangular import times_transposed
+from womble.engines.factor import whiten_rows
 from womble.interop.derivatives import Covariance
 from womble.warn import warn
 
@@ -44,6 +44,8 @@ class SklearnPosterior:
     noise_variances : array, shape (n,)
         What K has on its diagonal besides the covariance: `alpha` and WhiteKernel, of the
         normalised output.
+    lower : array, shape (n, n), or None
+        L, where K is so ill-conditioned that solves with it take the place of the whitener.
 
     References
     ----------
@@ -57,6 +59,7 @@ class SklearnPosterior:
     location: float
     spread: float
     noise_variances: FloatArray
+    lower: FloatArray | None = None
 
     @property
     def dimension(self) -> int:
@@ -230,7 +233,7 @@ class SklearnPosterior:
         for block, C in self._cross(X, order, first):
             mean[block] = C @ self.weights
             covariance[block] = self.covariance.prior(X[block], order)[:, first:, first:]
-            times_transposed(C.reshape(-1, C.shape[-1]), self.whitener)
+            whiten_rows(C.reshape(-1, C.shape[-1]), self.whitener, self.lower)
             subtract_grams(C, covariance[block])
         covariance *= self.spread**2
         return self._in_units(mean, first), covariance

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg.lapack import dtrtri
 
+from womble.arrays import FloatArray
+from womble.engines.rounding import LARGEST_ERROR, WORTH_SOLVES, expected_error
 from womble.interop.derivatives import Constant
 from womble.interop.posterior import SklearnPosterior
 from womble.interop.translate import translate
+from womble.warn import warn
 
 if TYPE_CHECKING:
     from womble.interop.regressor import GradientGPR
 
 __all__ = ["GradientGPR", "SklearnPosterior", "from_sklearn"]
+
+# Of `expected_error`: standard deviations that are mostly rounding.
+NOTHING_LEFT = 1.0
 
 MISSING = 'scikit-learn 1.6 or newer is needed: pip install "womble[sklearn]"'
 
@@ -76,20 +82,43 @@ def from_sklearn(gpr: Any) -> SklearnPosterior | list[SklearnPosterior]:
     _require_fitted(gpr)
     coords = np.array(gpr.X_train_, dtype=float)
     covariance = translate(gpr.kernel_, coords.shape[1]) or Constant(0.0)
-    whitener, _ = dtrtri(np.asfortranarray(gpr.L_), lower=1)
+    L = np.asfortranarray(np.tril(gpr.L_))
+    whitener, _ = dtrtri(L, lower=1)
     weights = np.array(gpr.alpha_, dtype=float).reshape(len(coords), -1)
     location, spread = (
         np.broadcast_to(x, weights.shape[1]) for x in (gpr._y_train_mean, gpr._y_train_std)
     )
     # `alpha` may have been set since the fit: the factor holds what it was. What rounding loses of
     # it here (1e-16 of K) the factor has lost too, and may leave slightly less than nothing.
-    left = np.sum(np.tril(gpr.L_) ** 2, axis=1) - covariance.prior(coords, 0)[:, 0, 0]
-    noise = np.maximum(left, 0.0)
+    diagonal = np.sum(L**2, axis=1)
+    noise = np.maximum(diagonal - covariance.prior(coords, 0)[:, 0, 0], 0.0)
+    lower = L if _require_accurate(L, diagonal, noise) > WORTH_SOLVES else None
     posteriors = [
-        SklearnPosterior(covariance, coords, whitener, w.copy(), float(m), float(s), noise)
+        SklearnPosterior(covariance, coords, whitener, w.copy(), float(m), float(s), noise, lower)
         for w, m, s in zip(weights.T, location, spread, strict=True)
     ]
     return posteriors if len(posteriors) > 1 else posteriors[0]
+
+
+def _require_accurate(L: FloatArray, diagonal: FloatArray, noise: FloatArray) -> float:
+    """What rounding may do, in posterior sds: with a warning where digits are lost.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left.
+    """
+    error = expected_error(L, diagonal, noise)
+    told = (
+        "the regressor's covariance is ill-conditioned: rounding may move gradients and Hessians "
+        f"by {error:.0e} posterior sds. Refit with a larger `alpha` (1e-10 is no noise at all), or "
+        "with a WhiteKernel."
+    )
+    if error > NOTHING_LEFT:
+        raise ValueError(told)
+    if error > LARGEST_ERROR:
+        warn(told)
+    return error
 
 
 def _require_fitted(gpr: Any) -> None:

@@ -18,6 +18,9 @@ from womble.kernels.base import Correlation
 # K_nu and the factorials of the closed forms stay inside double precision up to here.
 LARGEST_NU = 50.0
 
+# e^-x is 0 in double precision from 746 on.
+FARTHEST = 750.0
+
 # Below this z antiderivatives are summed as series: their closed form loses digits like z^-order.
 SERIES_BELOW = 1.0
 # Of a series before it is cut at rounding: enough for the largest nu.
@@ -84,7 +87,8 @@ class Matern(Correlation):
 
     def radials(self, z: FloatArray, terms: list[tuple[int, int]]) -> list[FloatArray]:
         """z^power D^order rho(z) for each (order, power); arrays of the shape of `z`."""
-        x = np.sqrt(2 * self.nu) * np.asarray(z, dtype=float)
+        # Beyond, e^-x is 0, and a power of x might not be a number.
+        x = np.minimum(np.sqrt(2 * self.nu) * np.asarray(z, dtype=float), FARTHEST)
         if self._half_integer:
             decay = np.exp(-x)
             return [

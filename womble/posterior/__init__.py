@@ -18,6 +18,7 @@ from womble.posterior.checks import Checks
 from womble.posterior.display import Display
 from womble.posterior.lines import Lines
 from womble.posterior.maps import Maps
+from womble.posterior.predictions import Predictions
 from womble.posterior.transects import Transects
 from womble.readers import query_points
 
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from womble.paths import Paths
 
 
-class Posterior(Maps, Lines, AcrossLines, Areas, Antiderivatives, Transects, Checks, Display):
+class Posterior(
+    Maps,
+    Lines,
+    AcrossLines,
+    Areas,
+    Antiderivatives,
+    Transects,
+    Predictions,
+    Checks,
+    Display,
+):
     """A fitted field. Made by `FieldModel.fit`, `FieldModel.condition` or `womble.load`.
 
     Attributes

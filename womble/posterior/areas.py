@@ -88,7 +88,7 @@ class Areas(Fitted):
             np.asarray(frame.geometry.array), areal.short_lengthscale(ensemble), average=average
         )
         if not return_cov:
-            laws = areal.areal_laws(ensemble, functionals, rng, progress)
+            laws = areal.areal_laws(ensemble, functionals, progress)
             return areal_frame(frame, areal.summaries(*laws), self.data, average=average)
         *laws, covariance = areal.joint_areal_laws(
             ensemble, areal.together(functionals), rng, progress

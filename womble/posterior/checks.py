@@ -128,7 +128,7 @@ class Checks(Fitted):
     def cross_validate(
         self,
         *,
-        blocks: Literal["spatial", "random"] = "spatial",
+        blocks: Literal["spatial", "random"] | Sequence[Any] = "spatial",
         folds: int = 5,
         rng: int | np.random.Generator | None = None,
     ) -> Check:
@@ -140,23 +140,24 @@ class Checks(Fitted):
 
         Parameters
         ----------
-        blocks : {"spatial", "random"}
-            Compact blocks by k-means of the coordinates, of different sizes, or random sets of the
-            same size.
+        blocks : {"spatial", "random"} or sequence
+            Compact blocks by k-means of the coordinates, of different sizes; random sets of the
+            same size; or blocks of your own, a label for each row of the data.
         folds : int
-            Number of blocks, at least 2.
+            Number of blocks, at least 2; of your own there are as many as labels.
         rng : int or Generator, optional
             Chooses the blocks; and as in `check`.
 
         Returns
         -------
         Check
-            As `check`; `observations.fold` is the block.
+            As `check`; `observations.fold` is the block, or its label.
 
         Raises
         ------
         ValueError
-            If `blocks` is unknown or `folds` out of range, or the field was sampled by NUTS.
+            If `blocks` is unknown, has not a label for each row or fewer than two of them, `folds`
+            is out of range, or the field was sampled by NUTS.
 
         References
         ----------
@@ -173,29 +174,38 @@ class Checks(Fitted):
                 "without each block and check(held_out)."
             )
         rng = np.random.default_rng(rng)
-        label = self._folds(blocks, folds, rng)
-        members = [np.flatnonzero(label == fold) for fold in range(folds)]
+        label, method = self._folds(blocks, folds, rng)
+        members = [np.flatnonzero(label == fold) for fold in np.unique(label)]
         ensemble = self.ensemble("surface", None, rng)
         if self.data.response is None:
             found = check.leave_blocks_out(ensemble, self.data.values, members)
         else:
             found = response_check.leave_blocks_out(ensemble, self.data, members, rng)
-        return check.result(f"{folds} {blocks} blocks", found, self.data, fold=label)
+        return check.result(method, found, self.data, fold=label)
 
-    def _folds(self, blocks: str, folds: int, rng: np.random.Generator) -> np.ndarray:
-        """The block of each observation, shape (n,)."""
-        from womble.check import spatial_folds
+    def _folds(
+        self, blocks: str | Sequence[Any], folds: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, str]:
+        """The block of each observation, shape (n,), and what they are called together."""
+        from womble.check import given_folds, spatial_folds
 
+        if not isinstance(blocks, str):
+            label = given_folds(blocks, self.data.rows)
+            return label, f"{len(np.unique(label))} given blocks"
         if blocks not in ("spatial", "random"):
-            raise ValueError(f"`blocks` must be 'spatial' or 'random'; got {blocks!r}.")
+            raise ValueError(
+                "`blocks` must be 'spatial', 'random' or a label for each row of the data; got "
+                f"{blocks!r}."
+            )
         most = len(np.unique(self.data.coords, axis=0)) // 2
         if not 2 <= folds <= most:
             raise ValueError(
                 f"`folds` must be from 2 to {most}, half the number of sites; got {folds!r}."
             )
+        method = f"{folds} {blocks} blocks"
         if blocks == "spatial":
-            return spatial_folds(self.data.coords, folds, rng)
-        return rng.permutation(np.arange(len(self.data.values)) % folds)
+            return spatial_folds(self.data.coords, folds, rng), method
+        return rng.permutation(np.arange(len(self.data.values)) % folds), method
 
     @checked
     def replicates(
