@@ -177,10 +177,10 @@ def calibration() -> Axes:
     for ax, (name, label) in zip(axes.flat, names.items(), strict=True):
         u, bins = table[f"u_{name}"].dropna(), 20
         low, high = binom.ppf([0.005, 0.995], len(u), 1 / bins)
-        ax.axhspan(low, high, color="0.88")
-        ax.hist(u, bins, range=(0, 1), color="#2166ac", rwidth=0.9)
+        ax.hist(u, bins, range=(0, 1), color="#92c5de", rwidth=0.9)
+        ax.axhspan(low, high, color="0.3", alpha=0.25)
         ax.set_title(label, loc="left", fontsize="medium")
-        ax.set(xlim=(0, 1), xticks=(0, 0.5, 1), yticks=())
+        ax.set(xlim=(0, 1), ylim=(0, 1.2 * high), xticks=(0, 0.5, 1), yticks=())
     return axes[0, 0]
 
 
