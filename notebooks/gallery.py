@@ -13,16 +13,19 @@ matplotlib.use("Agg")
 import geopandas as gpd
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import shapely
 from matplotlib.axes import Axes
 from matplotlib.cbook import get_sample_data
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from scipy.stats import binom
 
 import womble as wb
 
 QUICK = {"inference": "importance", "draws": 600, "rng": 1, "progress": False}
 WIDTH = 800  # pixels, as wide as a README is shown
+VALIDATION = Path(__file__).parents[1] / "data" / "validation"
 
 
 def meuse() -> Axes:
@@ -152,6 +155,35 @@ def fulmar() -> Axes:
     return ax
 
 
+def calibration() -> Axes:
+    """Ranks of the truth in its posterior, from the table that `make validate` writes."""
+    table = pd.read_csv(VALIDATION / "calibration.csv")
+    table = table[(table.inference == "importance") & (table.trend == "none")]
+    names = {
+        "value": "f",
+        "dx": "$f_x$",
+        "dxx": "$f_{xx}$",
+        "dxy": "$f_{xy}$",
+        "slope": "slope",
+        "gradient_measure": "gradient measure, segment",
+        "gradient_total": "gradient measure, curve",
+        "curvature_measure": "curvature measure, segment",
+        "curvature_total": "curvature measure, curve",
+        "lengthscale": "lengthscale",
+        "amplitude": "amplitude",
+        "noise_sd": "noise sd",
+    }
+    axes = plt.subplots(3, 4, figsize=(10, 5), sharex=True, gridspec_kw={"hspace": 0.4})[1]
+    for ax, (name, label) in zip(axes.flat, names.items(), strict=True):
+        u, bins = table[f"u_{name}"].dropna(), 20
+        low, high = binom.ppf([0.005, 0.995], len(u), 1 / bins)
+        ax.hist(u, bins, range=(0, 1), color="#92c5de", rwidth=0.9)
+        ax.axhspan(low, high, color="0.3", alpha=0.25)
+        ax.set_title(label, loc="left", fontsize="medium")
+        ax.set(xlim=(0, 1), ylim=(0, 1.2 * high), xticks=(0, 0.5, 1), yticks=())
+    return axes[0, 0]
+
+
 def _pair(
     width: float, height: float, widths: tuple[float, float] = (1.0, 1.0), gap: float = 0.55
 ) -> np.ndarray:
@@ -166,6 +198,7 @@ FIGURES: dict[str, Callable[[], Axes]] = {
     "fulmar": fulmar,
     "prices": prices,
     "scarp": scarp,
+    "calibration": calibration,
 }
 
 

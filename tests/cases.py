@@ -247,3 +247,11 @@ def assert_moments(draws, mean, covariance):
     assert np.abs(centred.mean(axis=0) * np.sqrt(samples)).max() < bound
     found = np.einsum("sgi,sgj->gij", centred, centred) / samples
     assert np.abs((found - correlation) * np.sqrt(samples / (1 + correlation**2))).max() < bound
+
+
+def holm(p):
+    """Adjusted p-values (Holm 1979)."""
+    p = np.asarray(p)
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
+    return np.minimum(stepped, 1.0)[np.argsort(order)]

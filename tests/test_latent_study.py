@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cases import holm
 from scipy.special import expit
 from scipy.stats import kstest, norm
 
@@ -91,14 +92,6 @@ def rows(likelihood, inference):
         table.to_csv(FILE, mode="a", header=not FILE.is_file(), index=False)
     every = pd.read_csv(FILE)
     return every[(every.likelihood == likelihood) & (every.inference == inference)]
-
-
-def holm(p):
-    """Adjusted p-values (Holm 1979)."""
-    p = np.asarray(p)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
-    return np.minimum(stepped, 1.0)[np.argsort(order)]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import womble as wb
 from womble import jet
 from womble.grid import Grid
 from womble.quantity import LINEAR, QUANTITIES
-from womble.summaries import STATISTICS
+from womble.summaries import STATISTICS, of_draws
 
 QUANTILES = {"q025": 0.025, "q50": 0.5, "q975": 0.975}
 NONLINEAR = ("gradient_magnitude", "gaussian_curvature", "curvature_max", "curvature_min")
@@ -205,6 +205,13 @@ def test_nonlinear_quantities_agree_with_brute_force(given, surface, grid):
             p = (draws > 0).mean(axis=0)
             error = np.sqrt(2 * p * (1 - p) / DRAWS) + 1 / DRAWS
             assert np.all(np.abs(inside(surface[f"{name}_p_positive"], grid) - p) < ERRORS * error)
+
+
+def test_intervals_of_few_draws_hold_as_many_as_they_state():
+    """A further draw is below the k-th of S in order with probability k / (S + 1)."""
+    draws = np.random.default_rng(6).permutation(np.arange(1.0, 200.0))[:, None]
+    statistics, _ = of_draws("gradient_magnitude", draws, None)
+    npt.assert_allclose(statistics[2:, 0], [5.0, 100.0, 195.0], rtol=1e-12)
 
 
 def test_direction_is_the_circular_mean_and_sd(given, surface, grid):

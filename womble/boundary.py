@@ -14,6 +14,7 @@ from womble.feature import Feature, Kind
 from womble.kinds import Level, features
 from womble.mean_field import MeanField
 from womble.profile import Probes, rays
+from womble.summaries import QUANTILE_METHOD
 from womble.vertices import Vertices, candidate_vertices, probes_of
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _lines(
     lines = [shapely.LineString(kept.points[run]) for run in runs]
     stations = np.stack([spread(run, STATIONS) for run in runs])
     steepness = _steepness(field, kept.points[stations], rng)
-    low, high = np.quantile(steepness, [0.025, 0.975], axis=0)
+    low, high = np.quantile(steepness, [0.025, 0.975], axis=0, method=QUANTILE_METHOD)
     table = pd.DataFrame(
         {
             "kind": feature.kind,

@@ -12,6 +12,7 @@ from womble.boundary import chosen
 from womble.feature import Extremum, Jets
 from womble.mean_field import MeanField
 from womble.profile import Probes, rays
+from womble.summaries import QUANTILE_METHOD
 from womble.vertices import Vertices, candidate_vertices, probes_of
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ def changes(
     found = Changes(
         vertices.points[:, 0],
         position.std(axis=0),
-        *np.quantile(position, TAILS, axis=0),
+        *np.quantile(position, TAILS, axis=0, method=QUANTILE_METHOD),
         steepness.mean(axis=0),
-        *np.quantile(steepness, TAILS, axis=0),
+        *np.quantile(steepness, TAILS, axis=0, method=QUANTILE_METHOD),
         np.sign(field.exact(vertices.points, 1)[:, 1]),
         stands.mean(axis=0),
         *levels.reshape(-1, 2).T,

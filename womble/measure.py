@@ -14,6 +14,7 @@ from womble.engines.base import Conditional, Path
 from womble.engines.ensemble import Ensemble
 from womble.functional import Functional
 from womble.paths import each_path
+from womble.summaries import QUANTILE_METHOD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,7 @@ def _of_mixture(means: FloatArray, sds: FloatArray) -> FloatArray:
 
 def _of_draws(draws: FloatArray) -> FloatArray:
     """The same of draws."""
-    quantiles = np.quantile(draws, list(LEVELS.values()), axis=0)
+    quantiles = np.quantile(draws, list(LEVELS.values()), axis=0, method=QUANTILE_METHOD)
     parts = [draws.mean(axis=0), draws.std(axis=0), *quantiles, (draws > 0).mean(axis=0)]
     return np.stack(parts)
 

@@ -61,6 +61,7 @@ class AcrossLines(Draws):
             probability.
         """
         from womble.across import band_polygons, drawn_positions
+        from womble.summaries import QUANTILE_METHOD
         from womble.vector import band_frame
 
         if not 0 < level < 1:
@@ -72,7 +73,9 @@ class AcrossLines(Draws):
         polygons = [
             polygon
             for item, position in zip(across, drawn, strict=True)
-            for polygon in band_polygons(item, np.nanquantile(position, tails, axis=0).T)
+            for polygon in band_polygons(
+                item, np.nanquantile(position, tails, axis=0, method=QUANTILE_METHOD).T
+            )
         ]
         return band_frame(lines, [polygons[i] for i in order], level)
 
