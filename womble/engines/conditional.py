@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # many points, as each block reads the whole Cholesky factor.
 BLOCK_ENTRIES = 125_000
 FEWEST_POINTS = 32
+# Rows times n^2 of one block, half a ms: below, what Python does between blocks counts more than the
+# cache, as long as one takes less than 5 MB.
+BLOCK_WORK, LARGE_BLOCK = 25_000_000, 600_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ class DenseConditional:
 
     def _blocks(self, count: int, columns: int) -> list[slice]:
         """Slices of `count` groups with `columns` jet components each."""
-        rows = max(FEWEST_POINTS * 6, BLOCK_ENTRIES // len(self.weights), columns)
+        n = len(self.weights)
+        rows = max(FEWEST_POINTS * 6, BLOCK_ENTRIES // n, columns)
+        rows = max(rows, min(BLOCK_WORK // n**2, LARGE_BLOCK // n))
         step = rows // columns
         return [slice(start, start + step) for start in range(0, count, step)]
 
