@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # many points, as each block reads the whole Cholesky factor.
 BLOCK_ENTRIES = 125_000
 FEWEST_POINTS = 32
-# Rows times n^2 of one block, half a ms: below, what Python does between blocks counts more than the
+# Rows times n^2 of a block, half a ms: below, what Python does between blocks counts more than the
 # cache, as long as one takes less than 5 MB.
 BLOCK_WORK, LARGE_BLOCK = 25_000_000, 600_000
 
