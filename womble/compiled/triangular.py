@@ -58,10 +58,10 @@ def times_transposed(rows: FloatArray, W: FloatArray) -> None:
 
 
 @cache
-def _factor() -> Callable[..., None]:
-    """LAPACK's dpotrf; ctypes gives up the lock while it runs."""
-    address = get_cython_function_address("scipy.linalg.cython_lapack", "dpotrf")
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(address)
+def _lapack(name: str, arguments: int) -> Callable[..., None]:
+    """A routine of LAPACK; ctypes gives up the lock while it runs."""
+    address = get_cython_function_address("scipy.linalg.cython_lapack", name)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
 
 
 def factor(K: FloatArray) -> bool:
@@ -72,5 +72,15 @@ def factor(K: FloatArray) -> bool:
     assert K.flags.f_contiguous
     size, info = ctypes.c_int(len(K)), ctypes.c_int(0)
     at = ctypes.byref(size)
-    _factor()(ctypes.c_char_p(b"L"), at, K.ctypes.data, at, ctypes.byref(info))
+    _lapack("dpotrf", 5)(ctypes.c_char_p(b"L"), at, K.ctypes.data, at, ctypes.byref(info))
     return info.value == 0
+
+
+def invert(L: FloatArray) -> None:
+    """L^-1 in place of L (n, n), lower triangular, regular and in Fortran order."""
+    assert L.flags.f_contiguous
+    size, info = ctypes.c_int(len(L)), ctypes.c_int(0)
+    at, kind = ctypes.byref(size), ctypes.c_char_p(b"N")
+    lower = ctypes.c_char_p(b"L")
+    _lapack("dtrtri", 6)(lower, kind, at, L.ctypes.data, at, ctypes.byref(info))
+    assert info.value == 0

@@ -7,12 +7,12 @@ from functools import cached_property
 from threading import local
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist, squareform
 
 from womble.arrays import FloatArray
 from womble.compiled.pairs import EXPONENTIAL, ExponentialPolynomials, triangles
+from womble.compiled.triangular import factor
 from womble.covariance import parts
 from womble.engines.base import Target
 from womble.engines.closed_forms import log_normal_density
@@ -109,8 +109,11 @@ class DenseEngine(Observations):
         K = self._covariance(correlations, theta, correlations[0])
         diagonal = K.diagonal().copy()
         # The upper triangle by rows is the lower triangle by columns, which is LAPACK's order.
-        L, info = dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
-        return (L, diagonal) if info == 0 else None
+        if not factor(K.T):
+            return None
+        # What compiled loops do not fill has always been 0.
+        filled = self.slopes is not None or None in self._closed_forms
+        return (np.triu(K) if filled else K).T, diagonal
 
     def isotropic(self, theta: Theta) -> tuple[DenseEngine, Theta]:
         """Itself: its coordinates are those in which the field is isotropic."""
@@ -152,8 +155,7 @@ class DenseEngine(Observations):
     def log_likelihood_value(self, theta: Theta) -> float:
         """See `Engine.log_likelihood_value`: a third of the arithmetic, and free of the lock."""
         correlations = [R for R, _ in self._matrices(theta)]
-        # A fresh matrix: the workspace's lower triangle is cleared by the other factor only.
-        K = self._covariance(correlations, theta, np.empty_like(correlations[0]))
+        K = self._covariance(correlations, theta, correlations[0])
         diagonal, noise = K.diagonal().copy(), self.noise.variance(theta)
         value = log_normal_density(K.T, self.values, self.trend_basis)
         lost = np.isfinite(value) and expected_error(K.T, diagonal, noise) > LARGEST_ERROR_OF_DRAWS
@@ -173,14 +175,14 @@ class DenseEngine(Observations):
         L, diagonal = found
         noise = self.noise.variance(theta)
         by_solves = expected_error(L, diagonal, noise) > WORTH_SOLVES
-        factor = Factor.of(L, self.trend_basis, by_solves)
-        weights, coefficients = factor.solve(self.values)
+        inverse = Factor.of(L, self.trend_basis, by_solves)
+        weights, coefficients = inverse.solve(self.values)
         misfit = self.values @ weights
         error = expected_error(L, diagonal, noise, misfit)
         if error > LARGEST_ERROR:
             how = f"is too ill-conditioned: rounding may move means by {error:.0e} posterior sds"
             raise self._ill_conditioned(theta, how, misfit)
-        return DenseConditional(self, theta, target, factor, weights, coefficients)
+        return DenseConditional(self, theta, target, inverse, weights, coefficients)
 
     def _ill_conditioned(self, theta: Theta, how: str, misfit: float = 0.0) -> ValueError:
         """Say what is wrong with K and what there is to be done."""

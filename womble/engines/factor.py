@@ -25,10 +25,10 @@ from functools import cached_property
 
 import numpy as np
 from scipy.linalg.blas import dtrsm
-from scipy.linalg.lapack import dtrtri, dtrtrs
+from scipy.linalg.lapack import dtrtrs
 
 from womble.arrays import FloatArray
-from womble.compiled.triangular import times_transposed
+from womble.compiled.triangular import invert, times_transposed
 
 
 def solve_small(root: FloatArray, right: FloatArray, trans: int = 0) -> FloatArray:
@@ -101,7 +101,9 @@ class Factor:
         A, _ = dtrtrs(L, np.column_stack([trend_basis, np.zeros(len(L))]), lower=1)
         A = A[:, :-1]
         root = np.linalg.cholesky(np.eye(A.shape[1]) + A.T @ A)
-        return cls(dtrtri(L, lower=1)[0], A, root, L if by_solves else None)
+        W = L.copy(order="F")
+        invert(W)
+        return cls(W, A, root, L if by_solves else None)
 
     def solve(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """K^-1 y of values y (n,), and H' K^-1 y, shape (k,)."""
