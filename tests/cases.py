@@ -11,6 +11,9 @@ from scipy.special import gamma, kv, ndtri
 from womble import jet
 from womble.kernels import Matern, RationalQuadratic, SquaredExponential
 
+# Of the forty points in conftest.py.
+TRUTH = {"lengthscale": 30.0, "amplitude": 2.0, "noise_sd": 0.5}
+
 WITH_PATHS = [Matern(1.5), Matern(2.5), Matern(3.3), Matern(3.5), Matern(4.5), SquaredExponential()]
 KERNELS = [*WITH_PATHS, RationalQuadratic(2.3)]
 WITH_HESSIAN = [kernel for kernel in KERNELS if kernel.differentiability > 2]

@@ -5,11 +5,10 @@ import warnings
 import geopandas as gpd
 import numpy as np
 import pytest
+from cases import TRUTH
 
 import womble as wb
 from womble.grid import Grid
-
-TRUTH = {"lengthscale": 30.0, "amplitude": 2.0, "noise_sd": 0.5}
 
 
 @pytest.fixture(scope="session")

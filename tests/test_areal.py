@@ -8,8 +8,7 @@ import numpy as np
 import numpy.testing as npt
 import pytest
 import shapely
-from cases import A2, KERNELS, simulate
-from conftest import TRUTH
+from cases import A2, KERNELS, TRUTH, simulate
 from scipy.special import erf
 from scipy.stats import norm
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box

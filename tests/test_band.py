@@ -6,7 +6,7 @@ import numpy as np
 import numpy.testing as npt
 import pytest
 import xarray as xr
-from conftest import TRUTH
+from cases import TRUTH
 
 import womble as wb
 from womble import jet

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.testing as npt
 import pandas as pd
 import pytest
-from cases import TRENDS
-from conftest import TRUTH
+from cases import TRENDS, TRUTH
 from scipy.special import logsumexp
 from scipy.stats import norm
 

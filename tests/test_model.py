@@ -9,7 +9,7 @@ import numpy.testing as npt
 import pymc as pm
 import pytest
 import xarray as xr
-from conftest import TRUTH
+from cases import TRUTH
 from scipy.stats import halfnorm, invgamma
 from threadpoolctl import threadpool_limits
 

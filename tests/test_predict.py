@@ -5,7 +5,7 @@ import numpy as np
 import numpy.testing as npt
 import pandas as pd
 import pytest
-from conftest import TRUTH
+from cases import TRUTH
 from scipy.stats import norm, poisson
 
 import womble as wb

@@ -7,7 +7,7 @@ import numpy.testing as npt
 import pymc as pm
 import pytest
 import xarray as xr
-from conftest import TRUTH
+from cases import TRUTH
 
 import womble as wb
 from womble import diagnostics, inference, sampling

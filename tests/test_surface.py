@@ -6,7 +6,7 @@ import numpy as np
 import numpy.testing as npt
 import pytest
 import xarray as xr
-from conftest import TRUTH
+from cases import TRUTH
 from scipy.stats import norm
 
 import womble as wb
