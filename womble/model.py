@@ -180,8 +180,9 @@ class FieldModel(ModelChoice):
             have an engine of their own: `auto`.
         inference : {"nuts", "importance", "map", "laplace"}
             With Gaussian noise `importance`: weighted points from Student-t distributions at the
-            posterior's modes, resampled to draws that count alike; many times faster, with a
-            diagnostic (k-hat) of its own, and replaced by NUTS where that fails. `map`: the highest
+            posterior's modes, around the prior and wherever they lack mass, resampled to draws that
+            count alike; many times faster, with a diagnostic (k-hat) of its own, and replaced by
+            NUTS where that fails. `map`: the highest
             mode of the density on logarithms (with your own priors, on PyMC's coordinates without
             bounds), and nothing of its uncertainty; as with `condition`, the field can be sampled
             any number of times. With other likelihoods `nuts` is over hyperparameters and field
@@ -216,8 +217,8 @@ class FieldModel(ModelChoice):
 
         References
         ----------
-        Hoffman and Gelman (2014), JMLR 15; Vehtari et al. (2024), Pareto smoothed importance
-        sampling, JMLR 25.
+        Hoffman and Gelman (2014), JMLR 15; Raftery and Bao (2010), Biometrics 66; Vehtari et al.
+        (2024), Pareto smoothed importance sampling, JMLR 25.
 
         Examples
         --------
