@@ -182,13 +182,13 @@ class FieldModel(ModelChoice):
             With Gaussian noise `importance`: weighted points from Student-t distributions at the
             posterior's modes, around the prior and wherever they lack mass, resampled to draws that
             count alike; many times faster, with a diagnostic (k-hat) of its own, and replaced by
-            NUTS where that fails. `map`: the highest
-            mode of the density on logarithms (with your own priors, on PyMC's coordinates without
-            bounds), and nothing of its uncertainty; as with `condition`, the field can be sampled
-            any number of times. With other likelihoods `nuts` is over hyperparameters and field
-            together; `laplace` takes Laplace's approximation of the field and importance sampling
-            of the hyperparameters, which is quick and errs most with few counts or binary
-            responses. Censored values count as another likelihood.
+            NUTS where that fails. `map`: the highest mode of the density on logarithms (with your
+            own priors, on PyMC's coordinates without bounds), and nothing of its uncertainty; as
+            with `condition`, the field can be sampled any number of times. With other likelihoods
+            `nuts` is over hyperparameters and field together; `laplace` takes Laplace's
+            approximation of the field and importance sampling of the hyperparameters, which is
+            quick and errs most with few counts or binary responses. Censored values count as
+            another likelihood.
         draws : int
             Kept draws a chain; of `importance` and `laplace` in all, some of them repeated
             (`post.inference` says how many are distinct).
