@@ -9,8 +9,9 @@ from scipy.integrate import quad
 from womble import jet
 from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale, jet_covariance
-from womble.engines import fourier
-from womble.engines.fourier import FourierPrior, Tail, image_distance
+from womble.engines import fourier, torus
+from womble.engines.fourier import FourierPrior, image_distance
+from womble.engines.torus import Tail
 from womble.kernels import Matern, RationalQuadratic, SquaredExponential
 
 DOMAIN = np.array([[-1.0, -0.5], [1.0, 0.5]])
@@ -129,7 +130,7 @@ def test_band_and_tail_share_out_the_lattice(kernel, monkeypatch):
 @pytest.mark.parametrize("terms", [0, 10**9], ids=["nufft", "sums"])
 def test_derivatives_are_differences(kernel, terms, monkeypatch):
     few_modes(monkeypatch, 41)
-    monkeypatch.setattr(fourier, "FEW_TERMS", terms)
+    monkeypatch.setattr(torus, "FEW_TERMS", terms)
     prior = FourierPrior(kernel, SCALE, DOMAIN)
     path = prior.draw(np.random.default_rng(3))
     step, points = 1e-4, POINTS[2:]
@@ -151,9 +152,9 @@ def test_plain_sums_and_nufft_agree(kernel, monkeypatch):
     order = highest_order(kernel)
     path = FourierPrior(kernel, SCALE, DOMAIN).draw(np.random.default_rng(4))
     sd = np.sqrt(np.diag(jet_covariance(kernel, SCALE, np.zeros((1, 2)), order)[0]))
-    monkeypatch.setattr(fourier, "FEW_TERMS", 10**9)
+    monkeypatch.setattr(torus, "FEW_TERMS", 10**9)
     plain = path.jets(POINTS, order)
-    monkeypatch.setattr(fourier, "FEW_TERMS", 0)
+    monkeypatch.setattr(torus, "FEW_TERMS", 0)
     # The NUFFT's tolerance is 1e-11.
     npt.assert_allclose(path.jets(POINTS, order) / sd, plain / sd, atol=1e-9)
 

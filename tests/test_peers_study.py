@@ -16,7 +16,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import womble as wb
-from womble.check import spatial_folds
+from womble.folds import spatial_folds
 
 pytestmark = pytest.mark.slow
 

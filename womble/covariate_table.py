@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,10 +58,15 @@ def read_table(
             f"`covariates` must be names of columns, a DataFrame or a mapping; got "
             f"{describe(covariates)}. Give an array as a dict: {{'name': array}}."
         )
-    missing = [name for name in covariates if name not in data.columns]
+    require_columns(covariates, data.columns)
+    return pd.DataFrame(data[list(covariates)]).reset_index(drop=True)
+
+
+def require_columns(covariates: Sequence[Hashable], columns: Collection[Hashable]) -> None:
+    """Refuse names that are not among the data's columns."""
+    missing = [name for name in covariates if name not in columns]
     if missing:
         raise ValueError(
             f"`covariates` must name columns of the data; {', '.join(map(repr, missing))} are "
-            f"not there. Its columns are {', '.join(map(str, data.columns))}."
+            f"not there. Its columns are {', '.join(map(str, columns))}."
         )
-    return pd.DataFrame(data[list(covariates)]).reset_index(drop=True)

@@ -43,7 +43,6 @@ def held_out_data(
         With the response under the fit's name.
     fitted : SpatialData
         The fit's own.
-
     argument : str
         What `given` is called, for messages.
 

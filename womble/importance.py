@@ -32,11 +32,11 @@ DEGREES_OF_FREEDOM = 5.0
 # Share of each mode's points that have WIDER times its standard deviations, for what curvature at
 # the mode does not tell; share of the points that modes get alike, as their masses are guesses.
 DEFENSIVE_SHARE, WIDER = 0.1, 2.0
+EQUAL_SHARE = 0.2
 # Of as many points as come from the modes, those from around the prior's bulk. Where data say
 # little (an amplitude near 0 leaves the lengthscale to its prior) mass is far from every mode, and
 # no weight of a sample around them would tell.
 BROAD_SHARE = 0.2
-EQUAL_SHARE = 0.2
 # The weights' variance exists below this shape (Vehtari et al. 2024); beyond, or with a smaller
 # share of effective points, another proposal pays.
 GOOD_K_HAT, GOOD_SHARE = 0.5, 0.6
@@ -127,8 +127,8 @@ class StudentMixture:
         ----------
         Raftery and Bao (2010), Biometrics 66, 1162-1173, sec. 2.2.
         """
-        weights = found.weights + 1 / len(found.weights)
-        white = _whitened(found.points, weights / 2)
+        weights = 0.5 * (found.weights + 1 / len(found.weights))
+        white = _whitened(found.points, weights)
         top = np.argmax(found.weights)
         near = cKDTree(white).query(white[top], NEARBY * white.shape[1] + 1)[1]
         near = near[near != top]
@@ -186,9 +186,8 @@ class Weighted:
         Systematic resampling of neighbours in turn: the number of copies in any region is right to
         about one (Gerber, Chopin and Whiteley 2019).
         """
-        order = cKDTree(
-            _whitened(self.points, self.weights), leafsize=1
-        ).indices  # neighbours in turn
+        white = _whitened(self.points, self.weights)
+        order = cKDTree(white, leafsize=1).indices  # leaf by leaf: neighbours in turn
         return rng.permutation(order[systematic(self.weights[order], count, rng)])
 
 

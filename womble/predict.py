@@ -17,8 +17,7 @@ from womble.engines.ensemble import Ensemble
 from womble.observation_laws import GaussianLaw
 from womble.response_scores import ResponsePredictive
 from womble.spatial_data import SpatialData
-
-LEVELS = {"q025": 0.025, "q50": 0.5, "q975": 0.975}
+from womble.summaries import LEVELS, STATISTICS
 
 
 def new_observations(
@@ -46,12 +45,12 @@ def new_observations(
             columns = _of_normals(parts.mean, np.sqrt(parts.variance), sites.transform)
         else:
             columns = _of_draws(found, sites.transform)
-    return dict(zip(("mean", "sd", *LEVELS), columns, strict=True))
+    return dict(zip(STATISTICS, columns, strict=True))
 
 
 def _of_normals(means: FloatArray, sds: FloatArray, transform: str | None) -> list[FloatArray]:
     """Of equal mixtures of normals or log-normals, components (S, p)."""
-    across = mixture.quantiles(means, sds, [*LEVELS.values()])
+    across = mixture.quantiles(means, sds, LEVELS)
     if transform is None:
         return [*mixture.moments(means, sds), *across]
     variances = sds**2
@@ -62,7 +61,7 @@ def _of_normals(means: FloatArray, sds: FloatArray, transform: str | None) -> li
 
 def _of_draws(found: ResponsePredictive, transform: str | None) -> list[FloatArray]:
     """Of responses; a logarithm that is Student's has no moments on the scale of the data."""
-    across = np.quantile(found.draws, [*LEVELS.values()], axis=0, method="inverted_cdf")
+    across = np.quantile(found.draws, LEVELS, axis=0, method="inverted_cdf")
     if transform is None:
         return [found.mean, found.sd, *across]
     none = np.full(across.shape[1], np.nan)

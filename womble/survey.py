@@ -10,6 +10,7 @@ import numpy as np
 
 from womble.arrays import FloatArray
 from womble.covariate import Covariate, Levels, is_number, joint_design
+from womble.covariate_table import require_columns
 from womble.covariates import Covariates, require_independent
 from womble.data_checks import (
     require_finite,
@@ -258,12 +259,7 @@ def _names(points: Points, value: str | None, covariates: Any) -> tuple[str, ...
             "`covariates` must name columns of data that are not in memory; got "
             f"{type(covariates).__name__}. Add them to the table."
         )
-    missing = [name for name in names if name not in points.columns]
-    if missing:
-        raise ValueError(
-            f"`covariates` must name columns of the data; {', '.join(map(repr, missing))} are "
-            f"not there. Its columns are {', '.join(points.columns)}."
-        )
+    require_columns(names, points.columns)
     return tuple(names)
 
 

@@ -25,7 +25,8 @@ import numpy.typing as npt
 from womble import jet
 from womble.arrays import FloatArray
 from womble.covariance import Scale, parts
-from womble.engines.fourier import NEGLIGIBLE, Tail, Torus, image_distance
+from womble.engines.fourier import NEGLIGIBLE, image_distance
+from womble.engines.torus import Tail, Torus
 from womble.kernels import Kernel
 
 # Share of the value's variance that may be left to the tail at the shortest plausible lengthscale.

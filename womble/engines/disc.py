@@ -20,7 +20,8 @@ import numpy as np
 from womble.arrays import FloatArray
 from womble.compiled.waves import HALF_TURN, cosines_and_sines
 from womble.covariance import Scale
-from womble.engines.fourier import FourierPrior, Torus, density, derivative_factors
+from womble.engines.fourier import FourierPrior
+from womble.engines.torus import Torus, density, derivative_factors
 from womble.kernels import Correlation
 
 

@@ -92,16 +92,7 @@ class Ensemble:
         progress: bool,
     ) -> Iterator[Result]:
         """`function` of each draw's Conditional, in order, on all cores; see `over`."""
-        yield from self.each(function, rng.spawn(len(self.thetas)), label, progress)
-
-    def each(
-        self,
-        function: Callable[[Conditional, np.random.Generator], Result],
-        streams: Sequence[np.random.Generator],
-        label: str,
-        progress: bool,
-    ) -> Iterator[Result]:
-        """`map` with the streams of the draws given."""
+        streams = rng.spawn(len(self.thetas))
         yield from in_order(
             lambda t, stream: function(self.condition(t), stream),
             self.thetas,

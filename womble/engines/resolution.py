@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
-from womble.engines import fourier
+from womble.engines import fourier, torus
 from womble.engines.disc import Disc
 from womble.hyperparameters import Theta
 from womble.kernels import Kernel
@@ -157,7 +157,7 @@ def _affordable(period: FloatArray) -> float:
 def signal(kernel: Kernel, theta: Theta, d: int, density: float, radius: float) -> float:
     """What data say of waves at a radius: density S / tau^2, S of all components together."""
     at = np.array(radius)
-    S = sum(fourier.density(part, scale, at, d) for part, scale in parts(kernel, theta.scales))
+    S = sum(torus.density(part, scale, at, d) for part, scale in parts(kernel, theta.scales))
     return float(density / theta.noise_sd**2 * S)
 
 

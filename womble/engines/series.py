@@ -14,9 +14,9 @@ from womble.arrays import FloatArray
 from womble.compiled.triangular import times_transposed
 from womble.engines.base import Target, has_process
 from womble.engines.disc import DiscPrior, wave_jets
-from womble.engines.fourier import Tail, Torus, derivative_factors, series_jets
 from womble.engines.observations import Terms
 from womble.engines.precision import Equations, Precision
+from womble.engines.torus import Tail, Torus, derivative_factors, series_jets
 from womble.functional import Functional
 from womble.trend import Trend
 

@@ -16,13 +16,7 @@ from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from womble.arrays import FloatArray
 from womble.covariance import parts
-from womble.engines.approximation import (
-    BySites,
-    Mode,
-    find_mode,
-    like_normal,
-    no_mode,
-)
+from womble.engines.approximation import BySites, Mode, find_mode, like_normal, no_mode
 from womble.engines.base import Target, parameters
 from womble.engines.cavity import cavities
 from womble.engines.conditional import DenseConditional
@@ -106,9 +100,7 @@ class SitesEngine:
         """
         K, derivatives = self._covariance(state)
         found = find_mode(BySites(K), self.likelihood, np.array(state.parameters))
-        if found is None:
-            return -np.inf, np.zeros(len(derivatives) + len(state.parameters))
-        if _error(state, found) > LARGEST_ERROR:
+        if found is None or _error(state, found) > LARGEST_ERROR:
             return -np.inf, np.zeros(len(derivatives) + len(state.parameters))
         return found.log_evidence, np.concatenate(gradient_by_sites(K, derivatives, found))
 

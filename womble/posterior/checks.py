@@ -187,7 +187,7 @@ class Checks(Fitted):
         self, blocks: str | Sequence[Any], folds: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, str]:
         """The block of each observation, shape (n,), and what they are called together."""
-        from womble.check import given_folds, spatial_folds
+        from womble.folds import given_folds, spatial_folds
 
         if not isinstance(blocks, str):
             label = given_folds(blocks, self.data.rows)
